@@ -1,0 +1,203 @@
+"""The vector's file: safetensors, one fp32 tensor "vector", string metadata; never pickled.
+
+Entry points: `save_vector` and `load_vector`. Writing is atomic; reading trusts nothing in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, Json, JsonValue, ValidationError
+
+from vectors.concept import ConceptPrompts, ConceptVector, Halves
+from vectors.errors import InvalidVectorError, VectorFormatError
+
+FORMAT_VERSION = "1"
+SUFFIX = ".safetensors"
+TEMPORARY_SUFFIX = ".tmp"
+# A map of 1280 channels at 2048 px is 5 MB of fp32; anything near this bound is not a concept vector.
+MAX_FILE_BYTES = 64 * 2**20
+
+_TENSOR = "vector"
+
+
+def save_vector(vector: ConceptVector, path: Path) -> None:
+    """Write `vector` to `path`, replacing a file that is there.
+
+    At every moment `path` is the old file or the whole new one, also through a crash. Raises OSError where
+    the disk refuses.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with staged(vector, path.parent) as temporary:
+        os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def load_vector(path: Path) -> ConceptVector:
+    """Read a vector, whoever wrote the file.
+
+    Raises VectorFormatError, naming the file and the cure, where it cannot be read, is not a safetensors file
+    of this format, holds anything else than one finite fp32 [C, h, w], or was altered since it was written.
+    """
+    _check_size(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = _checked_metadata(path, file.metadata() or {})
+            values = _checked_values(path, file, metadata)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise VectorFormatError(
+            path, f"not a readable safetensors file ({error}); get it again from its source."
+        ) from error
+    try:
+        vector = ConceptVector(
+            concept=metadata.concept,
+            values=values,
+            base_model=metadata.base_model,
+            site=metadata.site,
+            halves=metadata.halves,
+            timesteps=metadata.timesteps,
+            recommended_strength=metadata.recommended_strength,
+            prompts=ConceptPrompts(**metadata.prompts),
+            training=metadata.training,
+            effect=metadata.effect,
+        )
+    except InvalidVectorError as error:
+        raise VectorFormatError(path, f"does not hold a sound vector. {error}") from error
+    if vector.digest != metadata.digest:
+        raise VectorFormatError(
+            path,
+            f"was altered after it was written: its digest is {vector.digest}, its metadata say "
+            f"{metadata.digest}; get it again from its source.",
+        )
+    return vector
+
+
+@contextmanager
+def staged(vector: ConceptVector, folder: Path) -> Iterator[Path]:
+    """The vector's file, whole and on disk, under a temporary name in `folder`; gone again on exit.
+
+    The caller renames or links it to its final name, which makes it appear at once.
+    """
+    content = safetensors.torch.save({_TENSOR: vector.values}, metadata=_metadata_of(vector))
+    temporary = folder / f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    try:
+        # "x" rather than tempfile: the file gets the permissions of any other, so that a service may read it.
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a new name in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class _Metadata(BaseModel):
+    """The metadata as they are in a file: strings, some of them JSON."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    format_version: Literal["1"]
+    concept: str
+    base_model: str
+    site: str
+    halves: Halves
+    digest: str
+    shape: Json[tuple[int, int, int]]
+    timesteps: Json[tuple[int, int]]
+    recommended_strength: Json[float]
+    prompts: Json[dict[Literal["positive", "negative", "negative_prompt"], tuple[str, ...]]]
+    training: Json[dict[str, JsonValue]]
+    effect: Json[dict[str, float]]
+
+
+def _metadata_of(vector: ConceptVector) -> dict[str, str]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "concept": vector.concept,
+        "base_model": vector.base_model,
+        "site": vector.site,
+        "halves": vector.halves,
+        "digest": vector.digest,
+        "shape": json.dumps(vector.shape),
+        "timesteps": json.dumps(vector.timesteps),
+        "recommended_strength": json.dumps(vector.recommended_strength),
+        "prompts": json.dumps(asdict(vector.prompts)),
+        "training": json.dumps(vector.training),
+        "effect": json.dumps(vector.effect),
+    }
+
+
+def _check_size(path: Path) -> None:
+    if not path.is_file():
+        raise VectorFormatError(path, "there is no such file; name a vector's .safetensors file.")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise VectorFormatError(
+            path,
+            f"has {size:,} bytes, a vector has at most {MAX_FILE_BYTES:,}; this is another kind of file.",
+        )
+
+
+def _checked_metadata(path: Path, metadata: dict[str, str]) -> _Metadata:
+    version = metadata.get("format_version")
+    if version is None:
+        raise VectorFormatError(
+            path,
+            "is a safetensors file, but not a concept vector's (it has no format_version); "
+            "vectors are written by save_vector, learn-vector or `trimtab vectors import`.",
+        )
+    if version != FORMAT_VERSION:
+        raise VectorFormatError(
+            path,
+            f"has format version {version[:40]!r}, this Trimtab reads {FORMAT_VERSION!r}; "
+            "upgrade Trimtab or get the vector in the format it reads.",
+        )
+    try:
+        return _Metadata.model_validate(metadata)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise VectorFormatError(
+            path, f"has unsound metadata: {where}: {first['msg']}; get it again from its source."
+        ) from error
+
+
+def _checked_values(path: Path, file: Any, metadata: _Metadata) -> torch.Tensor:
+    names = sorted(file.keys())
+    if names != [_TENSOR]:
+        raise VectorFormatError(
+            path,
+            f"holds the tensors {names[:5]} instead of one named {_TENSOR!r}; it is not a concept vector's.",
+        )
+    entry = file.get_slice(_TENSOR)
+    dtype, shape = entry.get_dtype(), tuple(entry.get_shape())
+    if dtype != "F32":
+        raise VectorFormatError(
+            path, f"holds values of type {dtype}; a vector's are F32: save it again in fp32."
+        )
+    if shape != metadata.shape:
+        raise VectorFormatError(
+            path,
+            f"holds values of shape {shape}, its metadata say {metadata.shape}; get the file again.",
+        )
+    values: torch.Tensor = file.get_tensor(_TENSOR)
+    return values
