@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vectors.concept import ConceptPrompts, ConceptVector, Halves, combine
     from vectors.errors import VectorError
     from vectors.file_format import load_vector, save_vector
+    from vectors.importers import import_interpret_diffusion
     from vectors.library import StoredVector, VectorLibrary, shipped_library
     from vectors.sets import DEFAULT_SETS, ConceptSet
 
@@ -28,6 +29,7 @@ __all__ = [
     "VectorLibrary",
     "check_compatible",
     "combine",
+    "import_interpret_diffusion",
     "load_vector",
     "save_vector",
     "shipped_library",
@@ -38,6 +40,7 @@ _HOMES = {
     "concept": ["ConceptPrompts", "ConceptVector", "Halves", "combine"],
     "errors": ["VectorError"],
     "file_format": ["load_vector", "save_vector"],
+    "importers": ["import_interpret_diffusion"],
     "library": ["StoredVector", "VectorLibrary", "shipped_library"],
     "sets": ["DEFAULT_SETS", "ConceptSet"],
 }

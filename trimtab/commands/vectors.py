@@ -1,0 +1,213 @@
+"""`trimtab vectors`: look at a library of concept vectors, import, compose and verify them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from vectors.library import StoredVector, VectorLibrary
+
+app = typer.Typer(no_args_is_help=True, help="Look at a library of concept vectors, import, compose, verify.")
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--vectors",
+        metavar="LIBRARY",
+        exists=True,
+        file_okay=False,
+        help="The library to read. [default: the vectors that come with Trimtab]",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    Path,
+    typer.Option(
+        metavar="LIBRARY",
+        file_okay=False,
+        help="The library to publish to; made where it does not exist.",
+    ),
+]
+
+
+@contextmanager
+def _told_errors() -> Iterator[None]:
+    """End the command with the error's message instead of a traceback."""
+    from vectors.errors import VectorError
+
+    try:
+        yield
+    except (VectorError, OSError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@app.command("list")
+@_told_errors()
+def list_vectors(
+    vectors: LibraryOption = None,
+    all_versions: Annotated[bool, typer.Option("--all", help="Every version, not only the latest.")] = False,
+) -> None:
+    """List the library's vectors."""
+    library = _library(vectors)
+    stored = library.list(all_versions=all_versions)
+    if stored:
+        _print_vectors(stored)
+    else:
+        typer.echo(f"The library {library.root} is empty: learn, import or compose a vector.")
+
+
+@app.command("show")
+@_told_errors()
+def show_vector(
+    name: Annotated[str, typer.Argument(help="A concept, such as woman, or one version of it: woman@2.")],
+    vectors: LibraryOption = None,
+) -> None:
+    """Show all that is known about one vector."""
+    stored = _library(vectors).resolve(name)
+    vector = stored.vector
+    table = Table(show_header=False, box=None)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = {
+        "vector": stored.reference,
+        "file": str(stored.path),
+        "digest": stored.digest,
+        "base model": vector.base_model,
+        "site": vector.site,
+        "shape": _shape(stored),
+        "norm": f"{vector.norm:.4g}",
+        "strength": f"{vector.recommended_strength:g} recommended",
+        "halves": vector.halves,
+        "timesteps": f"{vector.timesteps[0]} to {vector.timesteps[1]} (end excluded)",
+        "prompts y+": _lines(vector.prompts.positive),
+        "prompts y-": _lines(vector.prompts.negative),
+        "negative prompt": _lines(vector.prompts.negative_prompt),
+        "training": _lines(f"{key} = {json.dumps(value)}" for key, value in vector.training.items()),
+        "effect": _lines(f"{key} = {value:g}" for key, value in vector.effect.items()),
+    }
+    for label, value in rows.items():
+        table.add_row(label, Text(value or "-"))
+    _print(table)
+
+
+@app.command("import")
+@_told_errors()
+def import_vectors(
+    file: Annotated[Path, typer.Argument(help="The torch file published with the InterpretDiffusion code.")],
+    out: OutOption,
+    concepts: Annotated[Path, typer.Option(help="The JSON file beside it, which maps names to columns.")],
+    base_model: Annotated[
+        str,
+        typer.Option(
+            help="The model they were learned on: a fingerprint (sha256:...), a directory or a hub name."
+        ),
+    ],
+    resolution: Annotated[int, typer.Option(help="Pixels per side the vectors were learned at.")] = 512,
+) -> None:
+    """Import the vectors published by the method's authors, as new versions under Trimtab's names."""
+    from vectors.importers import import_interpret_diffusion
+    from vectors.library import VectorLibrary
+
+    fingerprint = _fingerprint(base_model)
+    imported = import_interpret_diffusion(file, concepts, base_model=fingerprint, resolution=resolution)
+    library = VectorLibrary(out)
+    _print_vectors([library.publish(vector) for vector in imported])
+
+
+@app.command("compose")
+@_told_errors()
+def compose_vector(
+    expression: Annotated[
+        str,
+        typer.Argument(
+            help="A sum such as 'woman + 0.5*with-glasses - asian@2'; a minus needs a space before."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="The concept to publish the sum as.")],
+    out: OutOption,
+    vectors: LibraryOption = None,
+) -> None:
+    """Publish a weighted sum of vectors as a vector of its own."""
+    from vectors.concept import combine
+    from vectors.expression import parse_sum
+    from vectors.library import VectorLibrary
+
+    library = _library(vectors)
+    terms = [(library.resolve(str(reference)).vector, weight) for reference, weight in parse_sum(expression)]
+    _print_vectors([VectorLibrary(out).publish(combine(terms, concept=name))])
+
+
+@app.command("verify")
+@_told_errors()
+def verify_library(vectors: LibraryOption = None) -> None:
+    """Read every file of the library; fail where one is damaged, altered or out of place."""
+    library = _library(vectors)
+    findings = library.verify()
+    problems = [finding for finding in findings if not finding.ok]
+    if problems:
+        table = Table("File", "Problem", title=f"{len(problems)} of {len(findings)} files in {library.root}")
+        for finding in problems:
+            table.add_row(Text(str(finding.path.relative_to(library.root))), Text(finding.problem or ""))
+        _print(table)
+        raise typer.Exit(1)
+    typer.echo(f"{len(findings)} files in {library.root}: all sound.")
+
+
+def _library(root: Path | None) -> VectorLibrary:
+    from vectors.library import VectorLibrary, shipped_library
+
+    return shipped_library() if root is None else VectorLibrary(root)
+
+
+def _fingerprint(base_model: str) -> str:
+    from vectors.names import is_fingerprint
+
+    if is_fingerprint(base_model):
+        return base_model
+    from diffusion.errors import DiffusionError
+    from diffusion.model import load_model
+
+    try:
+        return load_model(base_model, device="cpu").fingerprint
+    except DiffusionError as error:
+        raise typer.BadParameter(str(error), param_hint="--base-model") from error
+
+
+def _print_vectors(stored: Sequence[StoredVector]) -> None:
+    from vectors.names import shortened
+
+    table = Table("Vector", "Shape", "Norm", "Strength", "Halves", "Timesteps", "Base model")
+    for one in stored:
+        vector = one.vector
+        table.add_row(
+            one.reference,
+            _shape(one),
+            f"{vector.norm:.4g}",
+            f"{vector.recommended_strength:g}",
+            vector.halves,
+            f"{vector.timesteps[0]}-{vector.timesteps[1]}",
+            shortened(vector.base_model),
+        )
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    Console(highlight=False).print(table)
+
+
+def _shape(stored: StoredVector) -> str:
+    return " x ".join(map(str, stored.vector.shape))
+
+
+def _lines(parts: Iterator[str] | Sequence[str]) -> str:
+    return "\n".join(parts)
