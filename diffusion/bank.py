@@ -1,0 +1,133 @@
+"""The vectors of one site on the device, and the sum of them that each row gets.
+
+Entry points: `VectorBank`, and `resolve_vectors` for finding vectors that fit a U-Net by name.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from diffusion.errors import SteeringError, did_you_mean
+from diffusion.fingerprint import fingerprint
+from diffusion.site import site_shape
+from vectors import ConceptVector, VectorLibrary, check_compatible, shipped_library
+
+logger = logging.getLogger(__name__)
+
+Steering: TypeAlias = Mapping[str, float]
+"""How one image is steered: concept (or reference, "woman@2") -> strength."""
+
+VectorSource: TypeAlias = VectorLibrary | str | Path | Mapping[str, ConceptVector]
+"""Where names are looked up: a library, the folder of one, or vectors by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class VectorBank:
+    """The vectors of one site, for maps of one size.
+
+    What decides about rows (ranges, halves, coefficients) stays on the CPU, so that choosing the rows of a
+    forward pass never waits for the device.
+    """
+
+    names: tuple[str, ...]
+    values: torch.Tensor
+    """[n, C, h, w], fp32, on the device."""
+    both_halves: torch.Tensor
+    """[n] bool: whether the vector also goes on the unconditional row of a guidance pair."""
+    ranges: torch.Tensor
+    """[n, 2]: the half-open range of training timesteps of each vector."""
+
+    @classmethod
+    def load(
+        cls, vectors: Mapping[str, ConceptVector], *, height: int, width: int, device: torch.device
+    ) -> VectorBank:
+        """Put vectors of one site on the device, resized to its map of height x width where they differ."""
+        for name, vector in vectors.items():
+            if vector.shape[1:] != (height, width):
+                logger.info(
+                    "Vector %s resized from %d x %d to %d x %d.", name, *vector.shape[1:], height, width
+                )
+        sized = [vector.resized(height, width) for vector in vectors.values()]
+        return cls(
+            names=tuple(vectors),
+            values=torch.stack([vector.values for vector in sized]).to(device),
+            both_halves=torch.tensor([vector.halves == "both" for vector in sized]),
+            ranges=torch.tensor([vector.timesteps for vector in sized]),
+        )
+
+    def coefficients(self, steerings: Sequence[Steering]) -> torch.Tensor:
+        """The strength of every vector for every image, [images, n]; names of other banks are passed over."""
+        return torch.tensor([[steering.get(name, 0.0) for name in self.names] for steering in steerings])
+
+    def guided(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """The coefficients [2 * images, n] of guidance pairs: first all unconditional rows, then the rest."""
+        return torch.cat([coefficients * self.both_halves, coefficients])
+
+    def combine(self, h: torch.Tensor, coefficients: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """The site's output with each row's vectors added: h + sum over n of coefficient * vector.
+
+        `h` is [rows, C, h, w], `coefficients` [rows, n], `timesteps` [rows] or one for all rows. Summed in
+        fp32, also under autocast, and returned in the dtype of `h`. A row without a vector at its timestep is
+        handed on bit by bit; where that holds for all rows, so is `h` itself.
+        """
+        timesteps = timesteps.cpu().reshape(-1, 1)
+        start, end = self.ranges.unbind(1)
+        active = coefficients * ((start <= timesteps) & (timesteps < end))
+        rows = active.any(dim=1).nonzero().flatten()
+        if not len(rows):
+            return h
+        strengths, rows = active[rows].to(h.device), rows.to(h.device)
+        with torch.autocast(h.device.type, enabled=False):
+            added = torch.tensordot(strengths, self.values, dims=1)
+            return h.index_copy(0, rows, (h[rows].float() + added).to(h.dtype))
+
+
+def check_strengths(steering: Steering) -> None:
+    """Raise SteeringError for a strength that is not a finite number."""
+    for name, strength in steering.items():
+        if not math.isfinite(strength):
+            raise SteeringError(
+                f"The strength {strength} of {name!r} must be finite; most vectors are made for 1."
+            )
+
+
+def resolve_vectors(
+    unet: UNet2DConditionModel, names: Iterable[str], source: VectorSource | None = None
+) -> dict[str, ConceptVector]:
+    """Find vectors by name in `source`, the shipped library by default, and see that they fit the U-Net.
+
+    Raises UnknownConceptError (or, for a mapping, SteeringError) for a name that is not there,
+    VectorMismatchError for a vector of another model or number of channels, and SiteError for one of a site
+    that the U-Net does not have.
+    """
+    if source is None:
+        source = shipped_library()
+    found = {name: _look_up(name, source) for name in names}
+    for vector in found.values():
+        check_fit(unet, vector)
+    return found
+
+
+def check_fit(unet: UNet2DConditionModel, vector: ConceptVector) -> None:
+    """Raise VectorMismatchError or SiteError unless the vector was made for this U-Net."""
+    side = unet.config.sample_size
+    channels, _, _ = site_shape(unet, vector.site, (side, side) if isinstance(side, int) else tuple(side))
+    check_compatible(vector, base_model=fingerprint(unet), site=vector.site, channels=channels)
+
+
+def _look_up(name: str, source: VectorSource) -> ConceptVector:
+    if not isinstance(source, Mapping):
+        library = source if isinstance(source, VectorLibrary) else VectorLibrary(source)
+        return library.resolve(name).vector
+    if name not in source:
+        there = f"There are: {', '.join(source)}." if source else "There are none."
+        raise SteeringError(f"No vector {name!r} among those given.{did_you_mean(name, source)} {there}")
+    return source[name]
