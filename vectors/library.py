@@ -71,9 +71,6 @@ class VectorLibrary:
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
 
-    def __repr__(self) -> str:
-        return f"VectorLibrary({str(self.root)!r})"
-
     def publish(self, vector: ConceptVector) -> StoredVector:
         """Store `vector` as its concept's next version.
 

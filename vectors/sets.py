@@ -54,12 +54,12 @@ def read_sets(path: Path) -> dict[str, ConceptSet]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
-        raise InvalidSetError(f"{path} cannot be read as YAML: {error}") from error
+        raise InvalidSetError(f"{path}: cannot be read as YAML: {error}") from error
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise InvalidSetError(
-            f"{path} holds a {type(document).__name__}: write lines like 'age: [young, old]'."
+            f"{path}: holds a {type(document).__name__}; write lines like 'age: [young, old]'."
         )
     try:
         return {name: ConceptSet(name, _members(name, members)) for name, members in document.items()}
