@@ -174,8 +174,7 @@ def _fingerprint(base_model: str) -> str:
 
     if is_fingerprint(base_model):
         return base_model
-    from diffusion.errors import DiffusionError
-    from diffusion.model import load_model
+    from diffusion import DiffusionError, load_model
 
     try:
         return load_model(base_model, device="cpu").fingerprint
