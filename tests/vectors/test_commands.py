@@ -28,8 +28,8 @@ def library(tmp_path, make_vector) -> VectorLibrary:
     return library
 
 
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+def run(*arguments: str | Path, columns: int = 200) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": str(columns)})
 
 
 def test_list_shows_the_latest_of_each(library):
@@ -38,10 +38,17 @@ def test_list_shows_the_latest_of_each(library):
     assert "woman@2" in result.stdout
     assert "with-glasses@1" in result.stdout
     assert "woman@1" not in result.stdout
-    assert "4 x 3 x 2" in result.stdout
+    assert "4x3x2" in result.stdout
     assert "0.75" in result.stdout
     assert "400-1000" in result.stdout
     assert "sha256:a1a1a1a1a1a1…" in result.stdout
+
+
+def test_list_fits_a_terminal_of_80_columns(library, make_vector):
+    library.publish(make_vector("anti-violence", shape=(1280, 8, 8), timesteps=(400, 1000)))
+    result = run("list", "--vectors", library.root, columns=80)
+    for told in ("anti-violence@1", "1280x8x8", "400-1000", "sha256:a1a1a1a1a1a1…"):
+        assert told in result.stdout
 
 
 def test_list_shows_every_version_when_asked(library):
@@ -110,6 +117,18 @@ def test_import_publishes_the_authors_vectors(tmp_path, base_model):
     assert library.versions("man") == [1]
 
 
+def test_import_refuses_a_base_model_that_is_none(tmp_path):
+    nothing = tmp_path / "no-model"
+    nothing.mkdir()
+    result = run(
+        *("import", tmp_path / "concepts.pt", "--out", tmp_path / "out"),
+        *("--concepts", tmp_path / "concepts.json", "--base-model", nothing),
+    )
+    assert result.exit_code == 2
+    assert "--base-model" in result.stderr
+    assert "no-model" in result.stderr
+
+
 def test_compose_publishes_the_sum(library, tmp_path):
     out = tmp_path / "composed"
     expression = "woman@2 + 0.5*with-glasses"
@@ -152,7 +171,7 @@ def test_verify_fails_on_a_damaged_file(library):
     (library.root / "woman" / "1.safetensors").write_bytes(b"damaged")
     result = run("verify", "--vectors", library.root)
     assert result.exit_code == 1
-    assert "1 of 3 files" in result.stdout
+    assert "1 of 3 files" in result.stderr
     assert "woman/1.safetensors" in result.stdout
     assert "not a readable safetensors file" in result.stdout
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -155,10 +156,11 @@ def verify_library(vectors: LibraryOption = None) -> None:
     findings = library.verify()
     problems = [finding for finding in findings if not finding.ok]
     if problems:
-        table = Table("File", "Problem", title=f"{len(problems)} of {len(findings)} files in {library.root}")
+        table = Table("File", "Problem", box=SIMPLE_HEAD)
         for finding in problems:
             table.add_row(Text(str(finding.path.relative_to(library.root))), Text(finding.problem or ""))
         _print(table)
+        typer.echo(f"{len(problems)} of {len(findings)} files in {library.root} are not sound.", err=True)
         raise typer.Exit(1)
     typer.echo(f"{len(findings)} files in {library.root}: all sound.")
 
@@ -185,7 +187,13 @@ def _fingerprint(base_model: str) -> str:
 def _print_vectors(stored: Sequence[StoredVector]) -> None:
     from vectors.names import shortened
 
-    table = Table("Vector", "Shape", "Norm", "Strength", "Halves", "Timesteps", "Base model")
+    # Narrow enough for a terminal of 80 columns; `show` tells the rest.
+    table = Table(
+        *("Vector", "Shape", "Norm", "Strength", "Timesteps", "Base model"),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for one in stored:
         vector = one.vector
         table.add_row(
@@ -193,7 +201,6 @@ def _print_vectors(stored: Sequence[StoredVector]) -> None:
             _shape(one),
             f"{vector.norm:.4g}",
             f"{vector.recommended_strength:g}",
-            vector.halves,
             f"{vector.timesteps[0]}-{vector.timesteps[1]}",
             shortened(vector.base_model),
         )
@@ -205,8 +212,8 @@ def _print(table: Table) -> None:
 
 
 def _shape(stored: StoredVector) -> str:
-    return " x ".join(map(str, stored.vector.shape))
+    return "x".join(map(str, stored.vector.shape))
 
 
-def _lines(parts: Iterator[str] | Sequence[str]) -> str:
+def _lines(parts: Iterable[str]) -> str:
     return "\n".join(parts)
