@@ -117,13 +117,19 @@ def test_import_publishes_the_authors_vectors(tmp_path, base_model):
     assert library.versions("man") == [1]
 
 
+def test_import_looks_for_its_files_before_it_loads_a_model(tmp_path):
+    missing = tmp_path / "missing.pt"
+    result = run("import", missing, "--out", tmp_path, "--concepts", missing, "--base-model", tmp_path)
+    assert result.exit_code == 2
+    assert "missing.pt" in result.stderr
+    assert "does not exist" in result.stderr
+
+
 def test_import_refuses_a_base_model_that_is_none(tmp_path):
-    nothing = tmp_path / "no-model"
+    nothing, file = tmp_path / "no-model", tmp_path / "concepts"
     nothing.mkdir()
-    result = run(
-        *("import", tmp_path / "concepts.pt", "--out", tmp_path / "out"),
-        *("--concepts", tmp_path / "concepts.json", "--base-model", nothing),
-    )
+    file.touch()
+    result = run("import", file, "--out", tmp_path / "out", "--concepts", file, "--base-model", nothing)
     assert result.exit_code == 2
     assert "--base-model" in result.stderr
     assert "no-model" in result.stderr

@@ -104,9 +104,19 @@ def show_vector(
 @app.command("import")
 @_told_errors()
 def import_vectors(
-    file: Annotated[Path, typer.Argument(help="The torch file published with the InterpretDiffusion code.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="The torch file published with the InterpretDiffusion code."
+        ),
+    ],
     out: OutOption,
-    concepts: Annotated[Path, typer.Option(help="The JSON file beside it, which maps names to columns.")],
+    concepts: Annotated[
+        Path,
+        typer.Option(
+            exists=True, dir_okay=False, help="The JSON file beside it, which maps names to columns."
+        ),
+    ],
     base_model: Annotated[
         str,
         typer.Option(
