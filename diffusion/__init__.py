@@ -3,7 +3,7 @@
 Entry points: `load_model`, `steer`, `Engine`; `added_at_site` and `ddim_step` for learning.
 """
 
-from diffusion.bank import Steering, VectorBank, VectorSource, resolve_vectors
+from diffusion.bank import Steering, VectorBank, VectorSource, check_fit, resolve_vectors
 from diffusion.encoding import PromptEncoding
 from diffusion.engine import Engine
 from diffusion.errors import (
@@ -46,6 +46,7 @@ __all__ = [
     "VectorBank",
     "VectorSource",
     "added_at_site",
+    "check_fit",
     "ddim_step",
     "ddim_timesteps",
     "fingerprint",

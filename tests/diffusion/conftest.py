@@ -1,0 +1,112 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_pipelines import tiny_sd1, tiny_sd2, tiny_sdxl
+
+from diffusion import DiffusionModel, load_model
+from vectors import ConceptVector, VectorLibrary
+
+BUILDERS = {"sd1": tiny_sd1, "sd2": tiny_sd2, "sdxl": tiny_sdxl}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of each kind of tiny pipeline."""
+    root = tmp_path_factory.mktemp("pipelines")
+    for kind, build in BUILDERS.items():
+        build().save_pretrained(root / kind)
+    return {kind: root / kind for kind in BUILDERS}
+
+
+@pytest.fixture(scope="session")
+def models(folders: dict[str, Path]) -> dict[str, DiffusionModel]:
+    return {kind: load_model(folder, device="cpu") for kind, folder in folders.items()}
+
+
+@pytest.fixture(params=BUILDERS)
+def model(request: pytest.FixtureRequest, models: dict[str, DiffusionModel]) -> DiffusionModel:
+    """Each kind of model in turn."""
+    return models[request.param]
+
+
+@pytest.fixture
+def sd1(models: dict[str, DiffusionModel]) -> DiffusionModel:
+    return models["sd1"]
+
+
+MakeVector = Callable[..., ConceptVector]
+
+
+@pytest.fixture
+def make_vector() -> MakeVector:
+    """Makes a random vector for a model, strong enough to be seen in its pictures."""
+
+    def make(
+        model: DiffusionModel,
+        concept: str = "woman",
+        *,
+        shape: tuple[int, int, int] = (32, 4, 4),
+        seed: int = 0,
+        **settings: object,
+    ) -> ConceptVector:
+        values = 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        return ConceptVector(concept, values, **({"base_model": model.fingerprint} | settings))
+
+    return make
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> VectorLibrary:
+    return VectorLibrary(tmp_path / "vectors")
+
+
+@pytest.fixture
+def watched() -> Callable[..., object]:
+    """`with watched(unet) as seen:` collects the mid-block's outputs, one [rows, C, h, w] for each pass.
+
+    Entered inside `steer`, it sees what the rest of the U-Net sees.
+    """
+
+    @contextmanager
+    def watch(unet: torch.nn.Module, site: str = "mid_block") -> Iterator[list[torch.Tensor]]:
+        seen: list[torch.Tensor] = []
+        module = unet.get_submodule(site)
+        with module.register_forward_hook(lambda _module, _inputs, output: seen.append(output.clone())):
+            yield seen
+
+    return watch
+
+
+@pytest.fixture
+def latents_of() -> Callable[..., torch.Tensor]:
+    """`latents_of(pipe, prompts, ...)`: the finished latents of images with the seeds 0, 1, 2, ..."""
+
+    def run(
+        pipe: object,
+        prompts: list[str],
+        *,
+        steps: int = 3,
+        guidance: float = 5.0,
+        images_per_prompt: int = 1,
+        **arguments: object,
+    ) -> torch.Tensor:
+        images = len(prompts) * images_per_prompt
+        return pipe(
+            prompts,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            num_images_per_prompt=images_per_prompt,
+            generator=[torch.Generator().manual_seed(seed) for seed in range(images)],
+            output_type="latent",
+            **arguments,
+        ).images
+
+    return run
