@@ -1,0 +1,60 @@
+"""The app: its lifespan owns the engine's thread and the loading; routes and error handlers hang on it.
+
+Entry point: `create_app`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service.body_limit import BodyLimit
+from service.http_errors import install_handlers
+from service.metrics import Metrics
+from service.readiness import Readiness, Ready, State
+from service.routes import generate, health, policies, vectors
+from service.settings import Settings
+
+# The longest prompts and a policy of hundreds of rules fit; what is larger is no request.
+MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _state: None) -> FastAPI:
+    """Return the service as an ASGI app; the model loads in the background once the app has started.
+
+    `on_change` is called on the event loop when the service gets ready or fails to.
+    """
+    metrics = Metrics()
+
+    def changed(state: State) -> None:
+        metrics.set_ready(isinstance(state, Ready))
+        on_change(state)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        readiness = Readiness(settings, engine_thread, changed)
+        app.state.readiness = readiness
+        loading = asyncio.create_task(readiness.load())
+        try:
+            yield
+        finally:
+            loading.cancel()
+            engine_thread.shutdown(cancel_futures=True)
+
+    app = FastAPI(
+        title="Trimtab",
+        summary="Images from a frozen text-to-image model, steered by policy, each with its provenance.",
+        version=version("trimtab"),
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    install_handlers(app)
+    for routes in (generate, vectors, policies, health):
+        app.include_router(routes.router)
+    return app

@@ -1,0 +1,58 @@
+"""Several images as one labelled picture.
+
+Entry point: `labelled_grid`.
+"""
+
+import math
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+MIN_TILE_PX = 192
+MARGIN_PX = 12
+INK = (32, 32, 36)
+PAPER = (255, 255, 255)
+
+
+def labelled_grid(images: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
+    """Return the images, all of one size, in rows on white paper with a label under each.
+
+    Small images are enlarged by a whole factor until both sides have at least MIN_TILE_PX.
+    """
+    factor = max(1, math.ceil(MIN_TILE_PX / min(images[0].size)))
+    width, height = images[0].width * factor, images[0].height * factor
+    font_px = max(15, width // 16)
+    label_height = font_px * 2
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    paper = Image.new(
+        "RGB",
+        (
+            MARGIN_PX + columns * (width + MARGIN_PX),
+            MARGIN_PX + rows * (height + label_height),
+        ),
+        PAPER,
+    )
+    ink = ImageDraw.Draw(paper)
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        row, column = divmod(index, columns)
+        left = MARGIN_PX + column * (width + MARGIN_PX)
+        top = MARGIN_PX + row * (height + label_height)
+        paper.paste(image.resize((width, height), Image.Resampling.LANCZOS), (left, top))
+        ink.text(
+            (left + width / 2, top + height + label_height / 2),
+            label,
+            fill=INK,
+            font=_fitting_font(label, width, font_px),
+            anchor="mm",
+        )
+    return paper
+
+
+def _fitting_font(label: str, width: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The largest font up to `size` in which the label is no wider than its picture."""
+    font = ImageFont.load_default(size)
+    while font.getlength(label) > width and size > 8:
+        size -= 1
+        font = ImageFont.load_default(size)
+    return font

@@ -1,0 +1,194 @@
+"""How every error is answered: one table of HTTP statuses and codes, one body.
+
+Entry points: `install_handlers`, `code_of`. The table is read along an error's ancestors, nearest first.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import JsonValue
+from starlette.exceptions import HTTPException
+
+import diffusion
+import policies.errors as policy_errors
+import service.errors as service_errors
+import vectors
+from policies.errors import PolicyError, choose_from
+from service.errors import NotReadyError, ServiceError
+from service.schemas import POLICY_TAGS, ErrorDetail, ErrorResponse, GenerateRequest
+
+logger = logging.getLogger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+"""What nginx logs for a client that went away; nobody reads this answer."""
+
+MAX_ECHO_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The HTTP status of an error, and the code by which a program tells it from others."""
+
+    status: int
+    code: str
+
+
+REFUSALS: Mapping[type[Exception], Refusal] = {
+    policy_errors.ProbabilityError: Refusal(422, "invalid_probabilities"),
+    policy_errors.StrengthError: Refusal(422, "strength_out_of_range"),
+    policy_errors.ConflictError: Refusal(422, "conflicting_rules"),
+    policy_errors.UnknownSetError: Refusal(422, "unknown_set"),
+    policy_errors.UnknownMemberError: Refusal(422, "unknown_member"),
+    policy_errors.UnknownConceptError: Refusal(422, "unknown_concept"),
+    service_errors.EmptyPromptError: Refusal(422, "empty_prompt"),
+    service_errors.OverlongPromptError: Refusal(422, "overlong_prompt"),
+    service_errors.TooManyImagesError: Refusal(422, "too_many_images"),
+    service_errors.TooManyStepsError: Refusal(422, "too_many_steps"),
+    service_errors.UnknownSchedulerError: Refusal(422, "unknown_scheduler"),
+    service_errors.ImpossibleSizeError: Refusal(422, "impossible_size"),
+    service_errors.ImageTooLargeError: Refusal(422, "image_too_large"),
+    service_errors.UnknownPolicyError: Refusal(422, "unknown_policy"),
+    service_errors.UnknownVectorError: Refusal(404, "unknown_vector"),
+    service_errors.NotReadyError: Refusal(503, "not_ready"),
+    service_errors.LoadFailedError: Refusal(503, "load_failed"),
+    service_errors.UnsteeredImageError: Refusal(500, "unsteered_image"),
+    diffusion.SamplingError: Refusal(422, "impossible_sampling"),
+    diffusion.GenerationCancelled: Refusal(CLIENT_CLOSED_REQUEST, "cancelled"),
+    vectors.VectorError: Refusal(500, "vector_unavailable"),
+    RequestValidationError: Refusal(422, "invalid_request"),
+    Exception: Refusal(500, "internal_error"),
+}
+
+# What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
+VALIDATION_REFUSALS: Mapping[str, Refusal] = {
+    "json_invalid": Refusal(400, "malformed_json"),
+    "missing": Refusal(422, "missing_field"),
+    "extra_forbidden": Refusal(422, "unknown_field"),
+    "string_too_long": Refusal(422, "overlong_prompt"),
+}
+
+# What the framework refuses on its own: bodies and addresses.
+HTTP_CODES: Mapping[int, str] = {
+    400: "unreadable_body",
+    404: "unknown_address",
+    405: "wrong_method",
+    413: "body_too_large",
+}
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Answer every error of this app with an ErrorResponse."""
+    app.add_exception_handler(HTTPException, _answer)
+    for error in REFUSALS:
+        app.add_exception_handler(error, _answer)
+
+
+def code_of(error: Exception) -> str:
+    """Return the code by which an error is answered and counted."""
+    return _explained(error)[1].code
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    status, detail = _explained(error)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if isinstance(error, NotReadyError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
+        logger.error("%s %s failed.", request.method, request.url.path, exc_info=error)
+    # Written in ASCII: a value may hold what UTF-8 cannot, such as half of a surrogate pair.
+    body = json.dumps(ErrorResponse(error=detail).model_dump(), ensure_ascii=True)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _explained(error: Exception) -> tuple[int, ErrorDetail]:
+    """Return the status and the body's content."""
+    if isinstance(error, RequestValidationError):
+        return _explained_validation(error)
+    if isinstance(error, HTTPException):
+        return error.status_code, ErrorDetail(
+            code=HTTP_CODES.get(error.status_code, "refused"),
+            message=f"{error.detail.rstrip('.')}.",
+            field=None,
+            value=None,
+            cure="GET /docs describes the routes and what they take.",
+        )
+    refusal = _refusal(error)
+    if isinstance(error, PolicyError):
+        return refusal.status, _detail(refusal, error, field=f"policy.{error.field}")
+    if isinstance(error, ServiceError):
+        return refusal.status, _detail(refusal, error, field=error.field)
+    internal = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return refusal.status, ErrorDetail(
+        code=refusal.code,
+        message="The service failed on this request." if internal else str(error),
+        field=None,
+        value=None,
+        cure="Report it with the time: the service's log says why." if internal else "Change the request.",
+    )
+
+
+def _explained_validation(error: RequestValidationError) -> tuple[int, ErrorDetail]:
+    """Explain the first problem that pydantic found; the others show when it is cured."""
+    problem: Mapping[str, Any] = error.errors()[0]
+    field = _field(problem["loc"])
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, PolicyError | ServiceError):
+        refusal = _refusal(cause)
+        return refusal.status, _detail(refusal, cause, field=field)
+    refusal = VALIDATION_REFUSALS.get(problem["type"], REFUSALS[RequestValidationError])
+    value = _echo(problem["input"])
+    cure = f"{problem['msg']}."
+    match problem["type"]:
+        case "json_invalid":
+            message = f"The body is not JSON: {cause} at character {problem['loc'][-1]}."
+            field, value, cure = None, None, "Send a JSON object."
+        case "missing":
+            message = f"{field} is missing." if field else "The body is missing."
+            value, cure = None, f"Give {field}." if field else "Send a JSON object."
+        case "extra_forbidden":
+            message = f"{field} is not a field."
+            known = GenerateRequest.model_fields if "." not in str(field) else ()
+            cure = choose_from(str(field), known) if known else "Remove it; GET /docs lists the fields."
+        case "model_attributes_type" if field is None:
+            message = "The body is not a JSON object."
+            cure = "Send a JSON object with Content-Type: application/json."
+        case _:
+            message = f"{field} cannot be {json.dumps(value)}."
+    return refusal.status, ErrorDetail(
+        code=refusal.code, message=message, field=field, value=value, cure=cure
+    )
+
+
+def _refusal(error: Exception) -> Refusal:
+    return next(REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS)
+
+
+def _detail(refusal: Refusal, error: PolicyError | ServiceError, *, field: str | None) -> ErrorDetail:
+    return ErrorDetail(
+        code=refusal.code, message=error.problem, field=field, value=_echo(error.value), cure=error.cure
+    )
+
+
+def _field(place: Sequence[int | str]) -> str | None:
+    """Return a place in the body as a path: ("body", "policy", tag, "safety", 0) is "policy.safety.0"."""
+    _, *path = place
+    return ".".join(str(part) for part in path if part not in POLICY_TAGS) or None
+
+
+def _echo(value: object) -> JsonValue:
+    """Return the value as it was given, or its beginning as text where it is long or not JSON."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    else:
+        if len(text) <= MAX_ECHO_CHARACTERS:
+            parsed: JsonValue = json.loads(text)
+            return parsed
+    return text if len(text) <= MAX_ECHO_CHARACTERS else f"{text[:MAX_ECHO_CHARACTERS]}…"

@@ -1,0 +1,87 @@
+"""The record of how an image came to be, written into the image file itself.
+
+Entry points: `Provenance`, `encoded_image`, `encoded_grid`. PNG carries the JSON as a text chunk named
+"trimtab"; JPEG and WebP carry it as the EXIF UserComment.
+"""
+
+import io
+import json
+from collections.abc import Sequence
+
+from PIL import ExifTags
+from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
+from pydantic import BaseModel, ConfigDict
+
+from service.schemas import AppliedConcept, ImageFormat
+
+PNG_KEY = "trimtab"
+
+AI_GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's name for "made by a trained model": the machine-readable mark of generated media."""
+
+# Pillow's default JPEG quality of 75 shows on flat colours.
+JPEG_QUALITY = 95
+
+
+class Provenance(BaseModel):
+    """Everything needed to say where an image comes from, and to make it again.
+
+    Nothing in it differs between two requests alike, so the same seed gives the same file, byte by byte.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format_version: int = 1
+    generator: str
+    digital_source_type: str = AI_GENERATED
+    model: str
+    base_model: str
+    prompt: str
+    negative_prompt: str
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str
+    height: int
+    width: int
+    policy: str
+    applied: tuple[AppliedConcept, ...]
+
+
+def encoded_image(image: PillowImage.Image, image_format: ImageFormat, record: Provenance) -> bytes:
+    """Return the image as a file of this format with its record inside."""
+    text = _ascii_json(record.model_dump(mode="json"))
+    if image_format == "png":
+        return _png(image, text)
+    file = io.BytesIO()
+    if image_format == "jpeg":
+        image.save(file, "jpeg", quality=JPEG_QUALITY, exif=_user_comment(text))
+    else:
+        image.save(file, "webp", lossless=True, exif=_user_comment(text))
+    return file.getvalue()
+
+
+def encoded_grid(grid: PillowImage.Image, records: Sequence[Provenance]) -> bytes:
+    """Return a picture of several images as a PNG with the records of all, in order."""
+    return _png(grid, _ascii_json({"images": [record.model_dump(mode="json") for record in records]}))
+
+
+def _png(image: PillowImage.Image, text: str) -> bytes:
+    info = PngInfo()
+    info.add_text(PNG_KEY, text)
+    file = io.BytesIO()
+    image.save(file, "png", pnginfo=info)
+    return file.getvalue()
+
+
+def _user_comment(text: str) -> PillowImage.Exif:
+    exif = PillowImage.Exif()
+    # EXIF 2.3, 4.6.5: the comment starts with eight bytes that name its character code.
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + text.encode("ascii")
+    return exif
+
+
+def _ascii_json(content: object) -> str:
+    """ASCII alone passes unchanged through PNG's Latin-1 text and EXIF's ASCII code."""
+    return json.dumps(content, ensure_ascii=True)
