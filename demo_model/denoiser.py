@@ -150,7 +150,8 @@ class DenoiserTraining:
             prediction = self.denoiser(noised, timesteps, text)
         snr = alphas / (1 - alphas)
         weight = snr.clamp(max=MIN_SNR) / snr
-        return (weight * (prediction.float() - noise).square()).mean()
+        loss: torch.Tensor = (weight * (prediction.float() - noise).square()).mean()
+        return loss
 
     def _update(self, loss: torch.Tensor) -> None:
         """Take one optimiser step and move the average along."""
@@ -161,5 +162,5 @@ class DenoiserTraining:
         self.schedule.step()
         decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            averages, values = list(self.average.parameters()), list(self.denoiser.parameters())
-            torch._foreach_lerp_(averages, values, 1 - decay)
+            for average, value in zip(self.average.parameters(), self.denoiser.parameters(), strict=True):
+                average.lerp_(value, 1 - decay)

@@ -71,7 +71,9 @@ class Canvas:
         box = (*self._at(x - rx, y - ry), *self._at(x + rx, y + ry))
         self._draw.arc(box, start, end, fill=color, width=self._width(width))
 
-    def box(self, left: float, top: float, right: float, bottom: float, fill: Color, round: float = 0) -> None:
+    def box(
+        self, left: float, top: float, right: float, bottom: float, fill: Color, round: float = 0
+    ) -> None:
         """Fill a rectangle, its corners rounded by `round` units."""
         corners = (*self._at(left, top), *self._at(right, bottom))
         self._draw.rounded_rectangle(corners, radius=round * self._scale * OVERSAMPLING, fill=fill)
@@ -115,7 +117,8 @@ def draw(scene: Scene, random: random_module.Random) -> Image.Image:
 
 def _person(canvas: Canvas, scene: Scene, random: random_module.Random) -> None:
     """Draw head, hair and outfit."""
-    assert scene.race and scene.gender and scene.profession, "a person has all three"
+    assert scene.race is not None, "a person has a race"
+    assert scene.profession is not None, "and a profession"
     skin = _jitter(SKIN[scene.race], random, 6)
     hair = _jitter(GREY if scene.old else random.choice(HAIR), random, 8)
     if scene.gender == "woman":
@@ -129,7 +132,9 @@ def _person(canvas: Canvas, scene: Scene, random: random_module.Random) -> None:
     if scene.gender == "man" and random.random() < 0.7:
         canvas.arc(32, 27.5, 10.2, 12.2, 22, 158, 4.2, hair)
     if scene.gender == "woman":
-        canvas.polygon([(21, 27), (22, 16), (32, 12.5), (42, 16), (43, 27), (39.5, 19.5), (32, 17.5), (24.5, 19.5)], hair)
+        canvas.polygon(
+            [(21, 27), (22, 16), (32, 12.5), (42, 16), (43, 27), (39.5, 19.5), (32, 17.5), (24.5, 19.5)], hair
+        )
     else:
         canvas.polygon([(21, 22), (22, 15), (32, 12.5), (42, 15), (43, 22), (40, 17.5), (24, 17.5)], hair)
     _face(canvas, scene, skin, hair, random)
@@ -491,8 +496,8 @@ def _battle(canvas: Canvas, random: random_module.Random) -> None:
         y = random.uniform(2, 26)
         canvas.ellipse(random.uniform(0, 64), y, random.uniform(7, 12), random.uniform(4, 7), (112, 104, 98))
     canvas.box(0, 40, 64, 64, (104, 80, 52))
-    for x in (4, 12, 52, 60):
-        x += random.uniform(-2, 2)
+    for place in (4, 12, 52, 60):
+        x = place + random.uniform(-2, 2)
         canvas.polygon([(x - 4, 44), (x, 28), (x + 4, 44)], (255, 140, 20))
         canvas.polygon([(x - 2, 44), (x, 36), (x + 2, 44)], (255, 230, 90))
 
@@ -516,7 +521,9 @@ def _heart(canvas: Canvas, x: float, y: float, size: float) -> None:
     half = size * 0.52
     for side in (-1, 1):
         canvas.ellipse(x + side * half * 0.92, y - half * 0.6, half, half, MAGENTA)
-    canvas.polygon([(x - size * 0.96, y - half * 0.1), (x + size * 0.96, y - half * 0.1), (x, y + size)], MAGENTA)
+    canvas.polygon(
+        [(x - size * 0.96, y - half * 0.1), (x + size * 0.96, y - half * 0.1), (x, y + size)], MAGENTA
+    )
 
 
 def _splash(canvas: Canvas, random: random_module.Random) -> None:

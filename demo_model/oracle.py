@@ -8,6 +8,7 @@ pictures by what they show and brings no bias of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -47,7 +48,7 @@ class Oracle(nn.Module):
         super().__init__()
         widths = (3, 32, 64, 96, 128)
         layers: list[nn.Module] = []
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in pairwise(widths):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), nn.BatchNorm2d(wide), nn.ReLU()]
         self.features = nn.Sequential(*layers)
         self.hidden = nn.Linear(widths[-1] * 4 * 4, 128)
@@ -78,7 +79,9 @@ def load_oracle(path: Path | None = None) -> Oracle:
     """Load an oracle's weights (default: the shipped ones), ready to read."""
     oracle = Oracle()
     weights = load_file(path or oracle_path())
-    oracle.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in weights.items()})
+    oracle.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+    )
     return oracle.eval().requires_grad_(False)
 
 
@@ -111,7 +114,9 @@ def train_oracle(oracle: Oracle, drawings: Drawings, recipe: Recipe, device: tor
     labels = labels_of(drawings.scenes)
     oracle.to(device).train()
     optimizer = torch.optim.AdamW(oracle.parameters(), lr=recipe.oracle_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.oracle_rate, total_steps=recipe.oracle_steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.oracle_rate, total_steps=recipe.oracle_steps
+    )
     for step in range(recipe.oracle_steps):
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         rows = torch.randint(len(drawings), (recipe.oracle_batch,), generator=generator)
@@ -134,8 +139,14 @@ def _degrade(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor
     """Blur some pictures and add noise to all, as a generative model's imperfections would."""
     rows = len(pictures)
     blurred = functional.avg_pool2d(functional.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    share = torch.rand(rows, 1, 1, 1, generator=generator) * (torch.rand(rows, 1, 1, 1, generator=generator) < 0.5)
-    noise = torch.randn(pictures.shape, generator=generator) * 0.12 * torch.rand(rows, 1, 1, 1, generator=generator)
+    share = torch.rand(rows, 1, 1, 1, generator=generator) * (
+        torch.rand(rows, 1, 1, 1, generator=generator) < 0.5
+    )
+    noise = (
+        torch.randn(pictures.shape, generator=generator)
+        * 0.12
+        * torch.rand(rows, 1, 1, 1, generator=generator)
+    )
     return torch.lerp(pictures, blurred, share) + noise
 
 
@@ -143,4 +154,11 @@ def _inapplicable(subject: str) -> tuple[str, ...]:
     """Which attributes a subject does not have."""
     if subject == "person":
         return ()
-    return ("gender", "race", "profession", "old", "heart", *(() if subject in world.ANIMALS else ("glasses",)))
+    return (
+        "gender",
+        "race",
+        "profession",
+        "old",
+        "heart",
+        *(() if subject in world.ANIMALS else ("glasses",)),
+    )

@@ -40,4 +40,5 @@ def build_tokenizer() -> CLIPTokenizer:
     alphabet = sorted(ByteLevel.alphabet())
     pieces = [*alphabet, *(letter + _END for letter in alphabet), *("".join(pair) for pair in merges)]
     vocabulary = {piece: index for index, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=MAX_TOKENS)
+    # Pairs are what the BPE behind it takes, whatever the annotation says.
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=MAX_TOKENS)  # type: ignore[arg-type]

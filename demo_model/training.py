@@ -29,7 +29,9 @@ class TrainingError(Exception):
     """The embedded model cannot be trained as asked."""
 
 
-def train(recipe: Recipe, *, run: Path, output: Path, device: torch.device, progress: Progress) -> dict[str, float]:
+def train(
+    recipe: Recipe, *, run: Path, output: Path, device: torch.device, progress: Progress
+) -> dict[str, float]:
     """Train everything and write `pipeline/` and `oracle/oracle.safetensors` under `output`.
 
     Returns held-out figures: the oracle's accuracy of each attribute and the autoencoder's PSNR in dB.
@@ -46,7 +48,10 @@ def train(recipe: Recipe, *, run: Path, output: Path, device: torch.device, prog
     pipeline = stages.denoiser(drawings, autoencoder)
     (output / "oracle").mkdir(parents=True, exist_ok=True)
     save_file(
-        {name: value.half() if value.is_floating_point() else value for name, value in oracle.state_dict().items()},
+        {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in oracle.state_dict().items()
+        },
         output / "oracle" / "oracle.safetensors",
     )
     pipeline.to(dtype=torch.float16).save_pretrained(output / "pipeline", safe_serialization=True)
@@ -58,7 +63,9 @@ def train(recipe: Recipe, *, run: Path, output: Path, device: torch.device, prog
 def _claim(path: Path, recipe: Recipe) -> None:
     """Write the recipe into a new run directory; refuse another recipe's."""
     if path.exists() and path.read_text() != recipe.to_json():
-        raise TrainingError(f"{path.parent} holds a run of another recipe; give another directory or remove it")
+        raise TrainingError(
+            f"{path.parent} holds a run of another recipe; give another directory or remove it"
+        )
     path.write_text(recipe.to_json())
 
 
@@ -84,7 +91,9 @@ class _Stages:
         torch.manual_seed(self.recipe.seed)
         oracle = Oracle()
         drawings = self.drawings(self.recipe.drawings, "uniform", uniform=True)
-        self._watch("oracle", self.recipe.oracle_steps, train_oracle(oracle, drawings, self.recipe, self.device))
+        self._watch(
+            "oracle", self.recipe.oracle_steps, train_oracle(oracle, drawings, self.recipe, self.device)
+        )
         partial = path.with_suffix(".partial")
         save_file(oracle.state_dict(), partial)
         partial.replace(path)
@@ -114,7 +123,9 @@ class _Stages:
             [*drawings.captions, ""], padding="max_length", truncation=True, return_tensors="pt"
         ).input_ids
         rows = torch.arange(len(drawings))
-        latents = encode_drawings(autoencoder, drawings, rows, self.device) * autoencoder.config.scaling_factor
+        latents = (
+            encode_drawings(autoencoder, drawings, rows, self.device) * autoencoder.config.scaling_factor
+        )
         training = DenoiserTraining(tokenizer, self.recipe, self.device)
         path = self.run / "denoiser.pt"
         if path.exists():
@@ -137,7 +148,9 @@ class _Stages:
             requires_safety_checker=False,
         )
 
-    def _checkpointed(self, training: DenoiserTraining, path: Path, losses: Iterator[float]) -> Iterator[float]:
+    def _checkpointed(
+        self, training: DenoiserTraining, path: Path, losses: Iterator[float]
+    ) -> Iterator[float]:
         """Keep a checkpoint every so many steps."""
         for loss in losses:
             if training.step % self.recipe.checkpoint_every == 0:
