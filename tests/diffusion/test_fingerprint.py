@@ -55,3 +55,8 @@ def test_a_changed_weight_changes_it(folders, sd1, dtype):
     with torch.no_grad():
         unet.conv_in.weight += 0.5
     assert fingerprint(unet) != sd1.fingerprint
+
+
+def test_a_bf16_pipeline_built_in_memory_stands_for_itself(sd1):
+    unet = tiny_sd1().unet.to(torch.bfloat16)
+    assert fingerprint(unet) == fingerprint(tiny_sd1().unet.to(torch.bfloat16)) != sd1.fingerprint

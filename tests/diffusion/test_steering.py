@@ -1,4 +1,5 @@
 import logging
+import re
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from diffusers import (
 from PIL import Image
 
 from diffusion import SiteError, SteeringError, added_at_site, load_model, steer
+from vectors import shipped_library
 from vectors.errors import UnknownConceptError, VectorMismatchError
 
 PROMPTS = ["a photo of a woman", "a doctor", "a dog"]
@@ -313,6 +315,14 @@ def test_an_unknown_concept_is_named_with_what_there_is(sd1, make_vector, librar
     with (
         pytest.raises(SteeringError, match=r"'womam'.*Did you mean woman"),
         steer(sd1.pipe, {"womam": 1.0}, vectors={"woman": make_vector(sd1)}),
+    ):
+        pass
+
+
+def test_concepts_are_looked_up_in_the_shipped_library_by_default(sd1):
+    with (
+        pytest.raises(UnknownConceptError, match=f"in the library {re.escape(str(shipped_library().root))}"),
+        steer(sd1.pipe, {"no-such-concept": 1.0}),
     ):
         pass
 
