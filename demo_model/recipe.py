@@ -23,7 +23,7 @@ class Recipe:
     autoencoder_steps: int = 1_000
     autoencoder_batch: int = 32
     autoencoder_rate: float = 2e-3
-    denoiser_steps: int = 3_600
+    denoiser_steps: int = 2_800
     denoiser_batch: int = 64
     denoiser_rate: float = 6e-4
     checkpoint_every: int = 200

@@ -134,3 +134,7 @@ def tiny_sdxl(seed: int = 0) -> StableDiffusionXLPipeline:
         unet=unet,
         scheduler=DDIMScheduler(**_NOISE, clip_sample=False, set_alpha_to_one=False),
     )
+
+
+BUILDERS = {"sd1": tiny_sd1, "sd2": tiny_sd2, "sdxl": tiny_sdxl}
+"""The builders by the names that tests use."""
