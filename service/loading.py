@@ -13,7 +13,7 @@ from diffusion.bank import check_fit
 from policies.check import check_policy
 from policies.errors import PolicyError
 from service.errors import LoadFailedError
-from service.settings import Settings
+from service.settings import DEMO_MODEL, Settings
 from vectors import StoredVector, VectorError, VectorLibrary, shipped_library
 
 
@@ -41,9 +41,6 @@ class LoadedModel:
         return {concept: stored.vector.recommended_strength for concept, stored in self.vectors.items()}
 
 
-DEMO_MODEL_NAME = "trimtab-demo"
-
-
 def load_service(settings: Settings) -> LoadedModel:
     """Load the model and its vectors, and check every configured policy against them.
 
@@ -52,7 +49,8 @@ def load_service(settings: Settings) -> LoadedModel:
     """
     library = shipped_library() if settings.vectors is None else VectorLibrary(settings.vectors)
     try:
-        model = load_model(settings.model or pipeline_path(), device=settings.device, dtype=settings.dtype)
+        source = pipeline_path() if settings.model == DEMO_MODEL else settings.model
+        model = load_model(source, device=settings.device, dtype=settings.dtype)
     except DiffusionError as error:
         raise LoadFailedError(str(error), cure="Set the model with --model or TRIMTAB_MODEL.") from error
     try:
@@ -80,8 +78,6 @@ def load_service(settings: Settings) -> LoadedModel:
     return loaded
 
 
-def _public_name(model: str | None) -> str:
+def _public_name(model: str) -> str:
     """The model's name in answers and images: the server's folders are nobody's business."""
-    if model is None:
-        return DEMO_MODEL_NAME
     return Path(model).resolve().name if Path(model).is_dir() else model

@@ -122,7 +122,7 @@ class VectorSummary(_Wire):
 class VectorDetail(VectorSummary):
     """One vector with how it was learned and what it was measured to do."""
 
-    prompts: Mapping[str, JsonValue]
+    prompts: Mapping[str, tuple[str, ...]]
     training: Mapping[str, JsonValue]
     effect: Mapping[str, float]
 

@@ -23,6 +23,7 @@ from policies.document import FairnessRule, Policy, SafetyRule
 from policies.errors import choose_from
 
 PREFIX = "TRIMTAB_"
+DEMO_MODEL = "demo"
 
 
 class SettingsError(Exception):
@@ -49,10 +50,8 @@ class Settings(BaseSettings):
     config: Path | None = Field(default=None, description="The YAML file with these keys.")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    model: str | None = Field(
-        default=None,
-        min_length=1,
-        description="A diffusers model: a directory or a hub name. Default: the embedded demo model.",
+    model: str = Field(
+        default=DEMO_MODEL, description='A diffusers directory or hub name; "demo" is the embedded model.'
     )
     device: str = Field(default="auto", description="cpu, cuda, cuda:1, mps, or auto.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(

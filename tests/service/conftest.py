@@ -1,87 +1,90 @@
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import httpx2
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from tiny_pipelines import tiny_sd1
 
-from diffusion import DiffusionModel, load_model
+from diffusion import DiffusionModel
 from service.app import create_app
 from service.settings import Settings
 from vectors import ConceptVector, VectorLibrary
 
 CONCEPTS = ("woman", "man", "black", "white", "asian", "anti-sexual", "anti-violence")
-MAKE_QUICK = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """No TRIMTAB_* variable of the developer's shell reaches a test."""
-    import os
-
     for variable in [name for name in os.environ if name.upper().startswith("TRIMTAB_")]:
         monkeypatch.delenv(variable)
 
 
 @pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_sd1().save_pretrained(folder)
-    return folder
+def model(models: Mapping[str, DiffusionModel]) -> DiffusionModel:
+    """The served model, loaded apart from the service, to compare with."""
+    return models["sd1"]
+
+
+MakeVector = Callable[[DiffusionModel, str], ConceptVector]
 
 
 @pytest.fixture(scope="session")
-def model(model_folder: Path) -> DiffusionModel:
-    """The served model, loaded apart from the service, to compare with."""
-    return load_model(model_folder, device="cpu")
+def make_vector() -> MakeVector:
+    """Makes a random vector for a model, strong enough to be seen in its pictures."""
+
+    def make(model: DiffusionModel, concept: str) -> ConceptVector:
+        generator = torch.Generator().manual_seed(sum(concept.encode()))
+        return ConceptVector(
+            concept,
+            3 * torch.randn(model.site_shape(*model.default_size), generator=generator),
+            base_model=model.fingerprint,
+            recommended_strength=0.8,
+            effect={"success": 0.9},
+        )
+
+    return make
 
 
-def random_vector(model: DiffusionModel, concept: str, *, strength: float = 0.8) -> ConceptVector:
-    generator = torch.Generator().manual_seed(sum(concept.encode()))
-    return ConceptVector(
-        concept,
-        3 * torch.randn(model.site_shape(*model.default_size), generator=generator),
-        base_model=model.fingerprint,
-        recommended_strength=strength,
-        effect={"success": 0.9},
-    )
-
-
-def publish_all(root: Path, model: DiffusionModel) -> VectorLibrary:
-    library = VectorLibrary(root)
+@pytest.fixture(scope="session")
+def library(
+    tmp_path_factory: pytest.TempPathFactory, model: DiffusionModel, make_vector: MakeVector
+) -> VectorLibrary:
+    """Every concept that the shipped policies name."""
+    library = VectorLibrary(tmp_path_factory.mktemp("vectors"))
     for concept in CONCEPTS:
-        library.publish(random_vector(model, concept))
+        library.publish(make_vector(model, concept))
     return library
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory, model: DiffusionModel) -> VectorLibrary:
-    return publish_all(tmp_path_factory.mktemp("vectors"), model)
-
-
-@pytest.fixture(scope="session")
-def options(model_folder: Path, library: VectorLibrary) -> dict[str, object]:
+def options(folders: Mapping[str, Path], library: VectorLibrary) -> dict[str, object]:
     """The settings of the tests' services."""
-    return {"model": str(model_folder), "vectors": library.root, "device": "cpu", "max_images": 8}
+    return {"model": str(folders["sd1"]), "vectors": library.root, "device": "cpu", "max_images": 8}
 
 
-def wait_until_ready(get: Callable[[str], object], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while get("/readyz").status_code != 200:
-        assert time.monotonic() < deadline, get("/readyz").json()
-        time.sleep(0.05)
+Get = Callable[[str], httpx2.Response]
 
 
 @pytest.fixture(scope="session")
-def client(options: Mapping[str, object]) -> Iterator[TestClient]:
+def until_ready() -> Callable[[Get], None]:
+    """Waits until a service is ready."""
+
+    def wait(get: Get) -> None:
+        deadline = time.monotonic() + 60
+        while (answer := get("/readyz")).status_code != 200:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def client(options: Mapping[str, object], until_ready: Callable[[Get], None]) -> Iterator[TestClient]:
     """A ready service, shared by the tests that only ask it."""
     with TestClient(create_app(Settings(**options))) as client:
-        wait_until_ready(client.get)
+        until_ready(client.get)
         yield client

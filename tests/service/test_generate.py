@@ -36,7 +36,7 @@ def applied_names(item) -> list[str]:
 def test_answer_has_what_the_interface_promises(client, model):
     answer = made(client, num_images=2)
     assert set(answer) == {"id", "model", "images", "timings_s"}
-    assert answer["model"] == "tiny"
+    assert answer["model"] == "sd1"
     assert [image["seed"] for image in answer["images"]] == [7, 8]
     timings = answer["timings_s"]
     assert timings["generate"] > 0
@@ -174,7 +174,7 @@ def test_provenance_is_in_the_file(client, model, image_format):
         "format_version": 1,
         "generator": record["generator"],
         "digital_source_type": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
-        "model": "tiny",
+        "model": "sd1",
         "base_model": model.fingerprint,
         "prompt": "a photo of a doctor é😀",
         "negative_prompt": "",

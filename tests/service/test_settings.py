@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from policies.document import Policy
+from service.settings import Settings, SettingsError, load_settings
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "trimtab.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_defaults_serve_the_demo_on_loopback():
+    settings = load_settings()
+    assert (settings.host, settings.port, settings.model, settings.vectors) == (
+        "127.0.0.1",
+        8000,
+        "demo",
+        None,
+    )
+    default = settings.policies[settings.default_policy]
+    assert [rule.set for rule in default.fairness] == ["gender", "race"]
+    assert [rule.concept for rule in default.safety] == ["anti-sexual", "anti-violence"]
+    assert settings.policies["none"] == Policy()
+
+
+def test_options_win_over_variables_over_the_file(tmp_path, monkeypatch):
+    file = written(tmp_path, "port: 1\nmax_images: 2\nmax_steps: 3\n")
+    monkeypatch.setenv("TRIMTAB_PORT", "10")
+    monkeypatch.setenv("TRIMTAB_MAX_IMAGES", "20")
+    settings = load_settings({"config": file, "port": 100, "host": None})
+    assert (settings.port, settings.max_images, settings.max_steps) == (100, 20, 3)
+    assert settings.host == "127.0.0.1"
+
+
+def test_a_variable_can_name_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRIMTAB_CONFIG", str(written(tmp_path, "port: 1234")))
+    assert load_settings().port == 1234
+
+
+def test_policies_of_the_file_replace_the_shipped_ones(tmp_path):
+    text = """
+default_policy: calm
+policies:
+  calm:
+    safety: [{concept: anti-violence, strength: 1.5}]
+"""
+    settings = load_settings({"config": written(tmp_path, text)})
+    assert settings.policies == {
+        "calm": Policy.model_validate({"safety": [{"concept": "anti-violence", "strength": 1.5}]})
+    }
+
+
+def test_policies_as_a_variable(monkeypatch):
+    monkeypatch.setenv("TRIMTAB_POLICIES", '{"default": {"fairness": [{"set": "gender"}]}}')
+    assert load_settings().policies["default"].fairness[0].set == "gender"
+
+
+def test_an_empty_file_changes_nothing(tmp_path):
+    assert load_settings({"config": written(tmp_path, "")}).port == 8000
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch):
+    monkeypatch.setenv("TRIMTAB_MODEL", "")
+    assert load_settings().model == "demo"
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_settings().port = 1
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("max_image: 3", "max_image: not a setting. Did you mean 'max_images'"),
+        ("port: 70000", "port = 70000: Input should be less than or equal to 65535."),
+        ("port: http", "port = 'http'"),
+        ("max_strength: .nan", "max_strength = nan"),
+        ("dtype: float8", "dtype = 'float8'"),
+        ("vectors: /does/not/exist", "vectors = '/does/not/exist'"),
+        ("default_policy: calm", "there is no policy 'calm'. There are: default, none."),
+        (
+            "policies: {default: {fairness: [{set: gender, target: {woman: 0.4}}]}}",
+            "policies.default.fairness.0.target: The shares sum to 0.4, not to 1. Make",
+        ),
+        ("policies: {default: {safety: [{concept: x, weight: 1}]}}", "policies.default.safety.0.weight"),
+        ("- port: 1", "holds [{'port': 1}], not settings"),
+        ("just words", "not settings"),
+        ("port: [", "cannot be read"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(tmp_path, text, named):
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"config": written(tmp_path, text)})
+    assert named in str(refused.value)
+
+
+def test_every_problem_is_named_at_once(tmp_path):
+    with pytest.raises(SettingsError, match=r"(?s)max_images = 0.*max_steps = -1"):
+        load_settings({"config": written(tmp_path, "max_images: 0\nmax_steps: -1")})
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml cannot be read"):
+        load_settings({"config": tmp_path / "nowhere.yaml"})
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch):
+    monkeypatch.setenv("TRIMTAB_MAX_IMAGE", "3")
+    with pytest.raises(
+        SettingsError, match=r"TRIMTAB_MAX_IMAGE sets nothing\. Did you mean 'TRIMTAB_MAX_IMAGES'"
+    ):
+        load_settings()
+
+
+def test_a_variable_that_is_no_json_is_refused(monkeypatch):
+    monkeypatch.setenv("TRIMTAB_POLICIES", "{")
+    with pytest.raises(SettingsError, match=r"(?s)policies.*JSON"):
+        load_settings()
+
+
+def test_every_setting_is_described():
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -1,0 +1,32 @@
+"""The `trimtab` command: one file per subcommand, registered here.
+
+Entry points: `app`, `main`. Command modules import torch and the rooms only when they run, so help is quick.
+"""
+
+import os
+
+import typer
+
+from trimtab.commands import demo, evaluate, vectors
+from trimtab.commands.learn import learn
+from trimtab.commands.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # In rich markup, "[default: ...]" in a help text would be taken for a style and vanish.
+    rich_markup_mode="markdown",
+    help="Safe and fair images from a frozen text-to-image model, steered by concept vectors.",
+)
+app.command()(serve)
+app.command()(learn)
+app.add_typer(vectors.app, name="vectors")
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(demo.app, name="demo")
+
+
+def main() -> None:
+    """Run the command line."""
+    # Read by transformers when it is imported: its advice on loading is not about our users' commands.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    app()

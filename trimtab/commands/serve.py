@@ -1,0 +1,122 @@
+"""`trimtab serve`: the HTTP service in this process, from the settings to the last answer."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trimtab.commands.console import told_errors
+
+if TYPE_CHECKING:
+    from service.generation import Generation
+    from service.readiness import State
+    from service.settings import Settings
+
+# How long a shutdown waits for running requests; Kubernetes kills after 30 s.
+GRACEFUL_SHUTDOWN_S = 25
+
+
+class ListenError(Exception):
+    """The address cannot be listened on."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help='A diffusers directory or hub name; "demo" is the embedded model. [default: demo]'),
+    ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="A vector library's directory. [default: the shipped vectors]")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A YAML file with settings. TRIMTAB_* variables win over it, and options over both."
+        ),
+    ] = None,
+) -> None:
+    """Start the HTTP service."""
+    from service.errors import LoadFailedError
+    from service.settings import SettingsError, load_settings
+
+    options = {"host": host, "port": port, "model": model, "vectors": vectors, "config": config}
+    with told_errors(SettingsError, ListenError, LoadFailedError):
+        settings = load_settings(options)
+        # Before anything slow: a taken port is known at once.
+        with _listening(settings.host, settings.port) as listener:
+            _run(settings, listener)
+
+
+def _run(settings: Settings, listener: socket.socket) -> None:
+    """Serve until told to stop; raise LoadFailedError where the model cannot be loaded."""
+    typer.echo("Loading the model ...")
+    import uvicorn
+
+    from service.app import create_app
+    from service.errors import LoadFailedError
+    from service.readiness import Failed, Ready
+
+    failures: list[LoadFailedError] = []
+
+    def changed(state: State) -> None:
+        match state:
+            case Ready(generation):
+                typer.echo(_summary(settings, generation, listener))
+            case Failed(error):
+                failures.append(error)
+                server.should_exit = True
+
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings, changed), timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)
+    )
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        # The server has shut down in order; it raises the signal again for whoever started it.
+        typer.echo("Stopped.")
+    if failures:
+        raise failures[0]
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; raise ListenError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ListenError(
+                f"Port {port} on {host} is taken. Stop what listens there, "
+                "or choose another with --port (0 takes a free one)."
+            ) from error
+        raise ListenError(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. Change --host or --port."
+        ) from error
+
+
+def _summary(settings: Settings, generation: Generation, listener: socket.socket) -> str:
+    from vectors.names import shortened
+
+    loaded = generation.loaded
+    model = loaded.model
+    host, port = listener.getsockname()[:2]
+    references = ", ".join(stored.reference for stored in loaded.vectors.values())
+    policies = ", ".join(
+        f"{name} (default)" if name == settings.default_policy else name for name in settings.policies
+    )
+    return "\n".join(
+        (
+            f"  model     {loaded.name} ({shortened(model.fingerprint)}) on {model.device}",
+            f"  vectors   {references or 'none'}",
+            f"  policies  {policies}",
+            f"  ready at  http://{f'[{host}]' if ':' in host else host}:{port} (describes itself at /docs)",
+        )
+    )
