@@ -10,8 +10,8 @@ from learn_vectors.options import LearnOptions, PaperRecipe, TrajectoryRecipe
 from learn_vectors.run_directory import RunResult, run_learning
 
 __all__ = [
-    "LearnOptions",
     "DivergedError",
+    "LearnOptions",
     "LearningError",
     "OptionsError",
     "PaperRecipe",

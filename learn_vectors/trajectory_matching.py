@@ -5,7 +5,8 @@ Entry point: `match_trajectories`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -42,17 +43,22 @@ def match_trajectories(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        steered = pool.steered.to(model.device).view(-1, 1, 1, 1)
-        conditional = torch.where(steered, student.detach(), predictions.conditional)
+        conditional = student.detach()
+        conditional[~pool.steered] = predictions.unsteered
         pool.advance(torch.lerp(predictions.unconditional, conditional, recipe.guidance_scale))
         yield loss.item()
 
 
+@dataclass(frozen=True, eq=False)
 class _Predictions:
-    """The frozen model's predictions of one step, each [rows, c, h, w] in fp32."""
+    """The frozen model's predictions of one step, in fp32."""
 
-    def __init__(self, unconditional: torch.Tensor, conditional: torch.Tensor, target: torch.Tensor) -> None:
-        self.unconditional, self.conditional, self.target = unconditional, conditional, target
+    target: torch.Tensor
+    """[rows, c, h, w]: what the student is to predict."""
+    unconditional: torch.Tensor
+    """[rows, c, h, w]"""
+    unsteered: torch.Tensor
+    """[unsteered rows, c, h, w]: the conditional prediction of the rows that the vector does not steer."""
 
 
 class _FrozenPredictions:
@@ -78,25 +84,32 @@ class _FrozenPredictions:
     @torch.no_grad()
     def predict(self, pool: TrajectoryPool) -> _Predictions:
         """Predict what each row's lesson and its next sampling step need."""
+        unsteered = (~pool.steered).nonzero().flatten().tolist()
         wanted: dict[tuple[int, str], int] = {}
         for row, lesson in enumerate(pool.lessons):
-            for prompt in ("", lesson.target, lesson.prompt, lesson.repelled):
+            for prompt in ("", lesson.target, lesson.repelled):
                 wanted.setdefault((row, prompt), len(wanted))
+        for row in unsteered:
+            wanted.setdefault((row, pool.lessons[row].prompt), len(wanted))
         rows = torch.tensor([row for row, _ in wanted], device=self._model.device)
         predicted = self._model.predict(
             pool.latents[rows], pool.timesteps[rows], self.encode([prompt for _, prompt in wanted])
         ).float()
 
-        def of(prompts: Sequence[str]) -> torch.Tensor:
-            return predicted[[wanted[row, prompt] for row, prompt in enumerate(prompts)]]
+        def of(choices: Iterable[tuple[int, str]]) -> torch.Tensor:
+            return predicted[[wanted[choice] for choice in choices]]
 
-        unconditional = of([""] * len(pool.lessons))
+        lessons = list(enumerate(pool.lessons))
+        unconditional = of((row, "") for row, _ in lessons)
         eta = torch.tensor([lesson.eta for lesson in pool.lessons], device=self._model.device).view(
             -1, 1, 1, 1
         )
-        repelled = of([lesson.repelled for lesson in pool.lessons])
-        target = of([lesson.target for lesson in pool.lessons]) - eta * (repelled - unconditional)
-        return _Predictions(unconditional, of([lesson.prompt for lesson in pool.lessons]), target)
+        push = of((row, lesson.repelled) for row, lesson in lessons) - unconditional
+        return _Predictions(
+            target=of((row, lesson.target) for row, lesson in lessons) - eta * push,
+            unconditional=unconditional,
+            unsteered=of((row, pool.lessons[row].prompt) for row in unsteered),
+        )
 
 
 def _decay(step: int, steps: int) -> float:

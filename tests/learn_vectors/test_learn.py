@@ -94,7 +94,7 @@ def test_an_anti_concept_matches_the_pushed_prediction(sd1: DiffusionModel, opti
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(sd1: DiffusionModel, options: Make) -> None:
-    recipe = TrajectoryRecipe(steps=20, batch=2, inference_steps=4, learning_rate=1e38)
+    recipe = TrajectoryRecipe(steps=20, batch=2, inference_steps=4, learning_rate=1e30)
     with pytest.raises(DivergedError, match="nothing was published"):
         learn_vector(sd1, options(recipe=recipe))
 

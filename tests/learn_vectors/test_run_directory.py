@@ -70,7 +70,7 @@ def test_an_interrupted_run_keeps_its_statistics_and_publishes_nothing(
 
 
 def test_a_diverged_run_publishes_nothing(sd1: DiffusionModel, options: Make, tmp_path: Path) -> None:
-    recipe = TrajectoryRecipe(steps=20, batch=2, inference_steps=4, learning_rate=1e38)
+    recipe = TrajectoryRecipe(steps=20, batch=2, inference_steps=4, learning_rate=1e30)
     library = VectorLibrary(tmp_path / "library")
     with pytest.raises(DivergedError):
         run_learning(sd1, options(recipe=recipe), directory=tmp_path / "run", library=library)

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trimtab.commands.console import told_errors
+
 if TYPE_CHECKING:
     from vectors.library import StoredVector, VectorLibrary
 
@@ -42,14 +44,11 @@ OutOption = Annotated[
 
 @contextmanager
 def _told_errors() -> Iterator[None]:
-    """End the command with the error's message instead of a traceback."""
+    """Tell a library's errors in a line."""
     from vectors.errors import VectorError
 
-    try:
+    with told_errors(VectorError, OSError):
         yield
-    except (VectorError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command("list")
