@@ -6,6 +6,7 @@ ServiceError
 │   ├── OverlongPromptError
 │   ├── TooManyImagesError
 │   ├── TooManyStepsError
+│   ├── ImpossibleStepsError
 │   ├── UnknownSchedulerError
 │   ├── ImpossibleSizeError
 │   ├── ImageTooLargeError
@@ -46,6 +47,10 @@ class TooManyImagesError(RequestError):
 
 class TooManyStepsError(RequestError):
     """More inference steps than an image may take."""
+
+
+class ImpossibleStepsError(RequestError):
+    """A number of inference steps that the scheduler cannot take."""
 
 
 class UnknownSchedulerError(RequestError):

@@ -14,11 +14,11 @@ from importlib.metadata import version
 
 from PIL import Image
 
-from diffusion import GeneratedImage, Row, Sampling
+from diffusion import GeneratedImage, Row, Sampling, SamplingError
 from policies.document import Policy
 from policies.errors import choose_from
 from policies.plan import ImagePlan, plan
-from service.errors import UnknownPolicyError, UnsteeredImageError
+from service.errors import ImpossibleStepsError, UnknownPolicyError, UnsteeredImageError
 from service.limits import check_request
 from service.loading import LoadedModel
 from service.provenance import Provenance
@@ -29,9 +29,6 @@ SEED_LIMIT = 2**63
 
 # Drawn seeds stay short to read, and exact in parsers that keep numbers as doubles.
 _DRAWN_SEED_LIMIT = 2**32
-
-UNNAMED_POLICY = "(in the request)"
-"""Stands in a record for a policy without a name; no configured policy is written like this."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,8 @@ class Generation:
         """Return the images of a request.
 
         `cancelled` is asked on the engine's thread, at every step. Everything is checked before the
-        request queues for the engine: raises RequestErrors, PolicyErrors and, for what only the
-        engine knows, its DiffusionErrors. A vector that cannot be applied is an error, never an
-        unsteered image.
+        request queues for the engine, and raises RequestErrors and PolicyErrors. A vector that
+        cannot be applied is an error, a VectorError or UnsteeredImageError, never an unsteered image.
         """
         policy_name, policy = self._policy(request.policy)
         await asyncio.to_thread(check_request, request, self.loaded.model, self._settings)
@@ -97,7 +93,7 @@ class Generation:
             width=request.width,
             scheduler=request.scheduler,
         )
-        await asyncio.to_thread(self.loaded.engine.validate, rows, sampling)
+        await asyncio.to_thread(self._validate, rows, sampling)
         submitted = time.perf_counter()
         run = await asyncio.get_running_loop().run_in_executor(
             self._engine_thread, self._run, rows, sampling, cancelled
@@ -113,10 +109,10 @@ class Generation:
             generate_s=run.ended - run.started,
         )
 
-    def _policy(self, asked: Policy | str | None) -> tuple[str, Policy]:
-        """Return the policy and its name in records."""
+    def _policy(self, asked: Policy | str | None) -> tuple[str | None, Policy]:
+        """Return the policy, and its name where it is a configured one."""
         if isinstance(asked, Policy):
-            return UNNAMED_POLICY, asked
+            return None, asked
         name = self._settings.default_policy if asked is None else asked
         if name not in self._settings.policies:
             raise UnknownPolicyError(
@@ -131,6 +127,19 @@ class Generation:
         """Name the loaded versions, whatever has been published since."""
         return {self.loaded.vectors[concept].reference: strength for concept, strength in strengths.items()}
 
+    def _validate(self, rows: Sequence[Row], sampling: Sampling) -> None:
+        """Let the engine check what the schedulers and the vectors' files alone know."""
+        try:
+            self.loaded.engine.validate(rows, sampling)
+        except SamplingError as error:
+            # All else that this error stands for has been checked before.
+            raise ImpossibleStepsError(
+                str(error),
+                field="num_inference_steps",
+                value=sampling.num_inference_steps,
+                cure="Ask for another number of steps, or another scheduler.",
+            ) from error
+
     def _run(self, rows: Sequence[Row], sampling: Sampling, cancelled: Callable[[], bool]) -> _EngineRun:
         """Run on the engine's thread, when those before are done."""
         started = time.perf_counter()
@@ -142,7 +151,7 @@ class Generation:
         made: GeneratedImage,
         image_plan: ImagePlan,
         request: GenerateRequest,
-        policy: str,
+        policy: str | None,
     ) -> ProvenImage:
         applied = {vector.concept: vector for vector in made.applied}
         if {concept: vector.strength for concept, vector in applied.items()} != image_plan.strengths:

@@ -45,7 +45,8 @@ class Provenance(BaseModel):
     scheduler: str
     height: int
     width: int
-    policy: str
+    policy: str | None
+    """The configured policy's name; None for one that stood in the request."""
     applied: tuple[AppliedConcept, ...]
 
 

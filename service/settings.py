@@ -19,7 +19,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as UnreadableSettings
 
-from policies.document import FairnessRule, Policy, SafetyRule
+from policies.document import FairnessRule, Name, Policy, SafetyRule
 from policies.errors import choose_from
 
 PREFIX = "TRIMTAB_"
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     vectors: DirectoryPath | None = Field(
         default=None, description="A vector library's directory. Default: the shipped vectors."
     )
-    policies: dict[str, Policy] = Field(
+    policies: dict[Name, Policy] = Field(
         default_factory=_shipped_policies,
         description="Policies that requests can name. What is given here replaces the shipped ones.",
     )

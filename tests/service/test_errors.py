@@ -106,7 +106,13 @@ def safety(concept: str, **more: object) -> Mapping[str, object]:
         ({"image_format": "gif"}, "invalid_request", "image_format", "gif", "'png', 'jpeg' or 'webp'"),
         ({"policy": 3}, "invalid_request", "policy", 3, "object"),
         ({"prompt": "\ud800"}, "invalid_request", "prompt", "\ud800", "unicode"),
-        ({"scheduler": "lcm", "num_inference_steps": 51}, "impossible_sampling", None, None, ""),
+        (
+            {"scheduler": "lcm", "num_inference_steps": 51},
+            "impossible_steps",
+            "num_inference_steps",
+            51,
+            "scheduler",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_field_value_and_cure(client, changes, code, field, value, cure):

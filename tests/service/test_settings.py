@@ -88,6 +88,7 @@ def test_settings_cannot_be_changed():
             "policies.default.fairness.0.target: The shares sum to 0.4, not to 1. Make",
         ),
         ("policies: {default: {safety: [{concept: x, weight: 1}]}}", "policies.default.safety.0.weight"),
+        ("policies: {Default policy: {}}", "policies.Default policy"),
         ("- port: 1", "holds [{'port': 1}], not settings"),
         ("just words", "not settings"),
         ("port: [", "cannot be read"),
