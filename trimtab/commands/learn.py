@@ -228,4 +228,6 @@ def _opened(path: Path, model: DiffusionModel) -> VectorLibrary:
 def main() -> None:
     """Run `learn-vector`."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    typer.run(learn)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.command()(learn)
+    app()
