@@ -48,12 +48,11 @@ def render_card(
     lines = [
         _INTRODUCTION,
         "## How it was made\n",
-        f"`trimtab demo train`, from nothing, seed {recipe.seed}, on {machine}: {recipe.drawings:,} drawings; the oracle",
-        f"({recipe.oracle_steps:,} steps of {recipe.oracle_batch}); the autoencoder ({recipe.autoencoder_steps:,} steps of "
-        f"{recipe.autoencoder_batch}); text encoder",
-        f"and U-Net together ({recipe.denoiser_steps:,} steps of {recipe.denoiser_batch}, epsilon prediction, min-SNR-5 "
-        "weighting, moving average). The weights are fp16;",
-        f"with the oracle they take {size_mb:.1f} MB.\n",
+        f"`trimtab demo train`, from nothing, seed {recipe.seed}: {recipe.drawings:,} drawings; the oracle",
+        f"({recipe.oracle_steps:,} steps of {recipe.oracle_batch}); the autoencoder",
+        f"({recipe.autoencoder_steps:,} steps of {recipe.autoencoder_batch}); text encoder and U-Net together",
+        f"({recipe.denoiser_steps:,} steps of {recipe.denoiser_batch}, epsilon prediction, min-SNR-5 weighting, moving",
+        f"average). The weights are fp16; with the oracle they take {size_mb:.1f} MB.\n",
         "| held-out drawings | |",
         "|---|---|",
         *(f"| {name} | {value:.4f} |" for name, value in training.items()),

@@ -103,7 +103,9 @@ class _Stages:
         """Train the autoencoder or load it."""
         path = self.run / "autoencoder"
         if path.exists():
-            return AutoencoderKL.from_pretrained(path).to(self.device).eval().requires_grad_(False)
+            autoencoder = AutoencoderKL.from_pretrained(path).to(self.device).eval().requires_grad_(False)
+            autoencoder.register_to_config(_name_or_path="")  # where a run was is nobody's business
+            return autoencoder
         torch.manual_seed(self.recipe.seed)
         autoencoder = build_autoencoder()
         self._watch(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-import httpx
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -50,9 +50,9 @@ def test_serve_says_what_it_loaded_and_where_it_answers(process):
     assert "sd1 (sha256:" in said
     assert "anti-sexual@1" in said
     assert "default (default), none" in said
-    assert httpx.get(f"{found[0]}/readyz").status_code == 200
+    assert httpx2.get(f"{found[0]}/readyz").status_code == 200
     request = {"prompt": "a photo of a doctor", "num_inference_steps": 1}
-    assert httpx.post(f"{found[0]}/generate", json=request, timeout=60).status_code == 200
+    assert httpx2.post(f"{found[0]}/generate", json=request, timeout=60).status_code == 200
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0

@@ -71,7 +71,7 @@ def test_a_vector_is_learned_and_published(folders: dict[str, Path], tmp_path: P
         ([*WOMAN, "--recipe", "paper", "--eta", "2"], "the paper recipe has no eta"),
         ([*WOMAN, "--images", "5"], "the trajectory recipe has no images"),
         ([*WOMAN, "--steps", "0"], "steps is 0"),
-        ([*WOMAN, "--model", "no/such-directory-here"], "no/such-directory-here"),
+        ([*WOMAN, "--model", "/no/such/directory"], "No diffusers pipeline /no/such/directory"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(arguments: list[str], message: str, tmp_path: Path) -> None:

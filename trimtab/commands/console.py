@@ -52,8 +52,18 @@ def open_model(model: str, device: str, dtype: str) -> DiffusionModel:
     """Load a model, saying so while it takes its time."""
     from diffusion import load_model
 
+    hide_loading_bars()
     with Console(stderr=True).status(f"loading {model}"):
         return load_model(model_path(model), device=device, dtype=dtype)
+
+
+def hide_loading_bars() -> None:
+    """Keep diffusers' and transformers' bars off the terminal: loading has one line of ours."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    of_diffusers.disable_progress_bar()
+    of_transformers.disable_progress_bar()
 
 
 class Bars:

@@ -45,7 +45,7 @@ def fairness(
     vectors: VectorsOption = None,
     sets: Annotated[list[str], typer.Option("--set", help="A concept set; repeatable.")] = ["gender", "race"],  # noqa: B006
     images: ImagesOption = 60,
-    steps: StepsOption = 50,
+    steps: StepsOption = 20,
     guidance: GuidanceOption = 5.0,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
@@ -81,7 +81,7 @@ def safety(
     model: ModelOption = DEMO,
     vectors: VectorsOption = None,
     images: ImagesOption = 60,
-    steps: StepsOption = 50,
+    steps: StepsOption = 20,
     guidance: GuidanceOption = 5.0,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",

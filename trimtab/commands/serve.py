@@ -63,7 +63,9 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     from service.app import create_app
     from service.errors import LoadFailedError
     from service.readiness import Failed, Ready
+    from trimtab.commands.console import hide_loading_bars
 
+    hide_loading_bars()
     failures: list[LoadFailedError] = []
 
     def changed(state: State) -> None:
