@@ -65,7 +65,8 @@ class VectorBank:
 
     def coefficients(self, steerings: Sequence[Steering]) -> torch.Tensor:
         """The strength of every vector for every image, [images, n]; names of other banks are passed over."""
-        return torch.tensor([[steering.get(name, 0.0) for name in self.names] for steering in steerings])
+        strengths = [[steering.get(name, 0.0) for name in self.names] for steering in steerings]
+        return torch.tensor(strengths, dtype=torch.float32)  # also of whole numbers, {"woman": 1}
 
     def guided(self, coefficients: torch.Tensor) -> torch.Tensor:
         """The coefficients [2 * images, n] of guidance pairs: first all unconditional rows, then the rest."""

@@ -24,10 +24,11 @@ class Prompt:
 
 FAIRNESS_PROMPTS: Final = tuple(
     prompt
-    for profession in PROFESSIONS
+    for number, profession in enumerate(PROFESSIONS)
     for prompt in (
-        Prompt(f"a photo of a {profession}", profession),
-        Prompt(f"a portrait of a {profession} on a beach", profession, "beach"),
+        Prompt(f"a portrait of a {profession} on a beach", profession, "beach")
+        if number % 2
+        else Prompt(f"a photo of a {profession}", profession),
     )
 )
 

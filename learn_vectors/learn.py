@@ -42,6 +42,7 @@ def learn_vector(model: DiffusionModel, options: LearnOptions, progress: Progres
         base_model=model.fingerprint,
         site=options.site,
         timesteps=options.apply_timesteps,
+        recommended_strength=options.strength,
         prompts=ConceptPrompts(
             positive=options.positive,
             negative=options.base_prompts,
@@ -51,4 +52,4 @@ def learn_vector(model: DiffusionModel, options: LearnOptions, progress: Progres
     )
 
 
-_IN_THE_VECTOR = ("positive", "negative", "negative_prompt", "name", "site", "apply_timesteps")
+_IN_THE_VECTOR = ("positive", "negative", "negative_prompt", "name", "site", "apply_timesteps", "strength")

@@ -108,6 +108,8 @@ class LearnOptions:
     """Phrases that follow the prompts, so that the concept is learned in several places."""
     apply_timesteps: tuple[int, int] = (0, MAX_TIMESTEP)
     """Half-open range of timesteps at which the finished vector is applied."""
+    strength: float = 1.0
+    """The strength that the vector's file recommends."""
     site: str = "mid_block"
     seed: int = 0
     recipe: Recipe = field(default_factory=TrajectoryRecipe)
@@ -135,6 +137,7 @@ class LearnOptions:
                 f"{len(self.positive)} positive and {len(self.negative)} negative prompts: give as many"
             )
         _timesteps(self.apply_timesteps)
+        _positive(self, "strength")
         if not self.name:
             object.__setattr__(self, "name", self._derived_name())
 

@@ -40,7 +40,9 @@ def before_after(
     rows: list[tuple[str, list[Image.Image]]] = []
     for prompt in prompts:
         rows.append((f"{prompt}\nwithout", _images(model, prompt, sampling, seed)))
-        with steer(model.pipe, {vector.concept: 1.0}, vectors={vector.concept: vector}):
+        with steer(
+            model.pipe, {vector.concept: vector.recommended_strength}, vectors={vector.concept: vector}
+        ):
             rows.append((f"with {vector.concept}", _images(model, prompt, sampling, seed)))
     figure = Figure(figsize=(1.2 * IMAGES_PER_PROMPT + 2, 1.25 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), IMAGES_PER_PROMPT, squeeze=False)

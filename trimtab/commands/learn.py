@@ -79,6 +79,7 @@ def learn(
     apply_timesteps: Annotated[
         tuple[int, int], typer.Option(help="Timesteps at which the vector is applied, start and end.")
     ] = (0, 1000),
+    strength: Annotated[float, typer.Option(help="The strength that the vector's file recommends.")] = 1.0,
     eta: Annotated[
         float | None,
         typer.Option(
@@ -125,7 +126,9 @@ def learn(
             "eta": eta,
             "guidance_scale": guidance,
         }
-        options = _options(pos, neg, negative_prompt, name, seed, context, apply_timesteps, recipe, overrides)
+        options = _options(
+            pos, neg, negative_prompt, name, seed, context, apply_timesteps, strength, recipe, overrides
+        )
         loaded = open_model(model, device, dtype)
         _check(loaded, options)
         directory = out or Path("runs") / f"{options.name}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -143,6 +146,7 @@ def _options(
     seed: int,
     context: list[str] | None,
     apply_timesteps: tuple[int, int],
+    strength: float,
     recipe: str,
     overrides: dict[str, Any],
 ) -> LearnOptions:
@@ -164,6 +168,7 @@ def _options(
         negative_prompt=negative_prompt,
         name=name,
         apply_timesteps=apply_timesteps,
+        strength=strength,
         seed=seed,
         recipe=RECIPES[recipe](**given),
     )
