@@ -6,6 +6,7 @@ skipped when that is there; the denoiser also leaves checkpoints: an interrupted
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,9 +56,16 @@ def train(
         output / "oracle" / "oracle.safetensors",
     )
     pipeline.to(dtype=torch.float16).save_pretrained(output / "pipeline", safe_serialization=True)
+    _load_as_fp32(output / "pipeline" / "text_encoder" / "config.json")
     shipped = load_oracle(output / "oracle" / "oracle.safetensors")
     figures = {f"oracle accuracy: {name}": share for name, share in accuracy(shipped, held_out).items()}
     return figures | {"autoencoder PSNR, dB": quality_db}
+
+
+def _load_as_fp32(config: Path) -> None:
+    """Let transformers load the fp16 file as fp32 by default, as diffusers does with the other parts."""
+    content = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps(content | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
 def _claim(path: Path, recipe: Recipe) -> None:

@@ -63,7 +63,7 @@ def hide_loading_bars() -> None:
     from transformers.utils import logging as of_transformers
 
     of_diffusers.disable_progress_bar()
-    of_transformers.disable_progress_bar()
+    of_transformers.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 class Bars:
