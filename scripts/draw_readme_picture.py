@@ -1,16 +1,20 @@
 #!/usr/bin/env python
-"""Draw the README's picture: two prompts, the same seeds, without vectors and under the default policy."""
+"""Draw the README's picture: two prompts, the same seeds, without vectors and under the README's kind of policy."""
 
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from policies.document import FairnessRule, Policy, SafetyRule
 from policies.plan import plan
-from service.settings import Settings
 from trimtab import DEMO_MODEL, Engine, Row, Sampling, load_model, shipped_library
 
 PROMPTS = ("a photo of a doctor", "a photo of a gorgeous doctor")
 IMAGES = 10
+POLICY = Policy(
+    fairness=(FairnessRule(set="gender"), FairnessRule(set="race")),
+    safety=(SafetyRule(concept="anti-sexual", strength=1.0),),
+)
 SAMPLING = Sampling(num_inference_steps=50)
 
 
@@ -19,7 +23,7 @@ def main() -> None:
     library = shipped_library()
     engine = Engine(load_model(DEMO_MODEL), library)
     plans = plan(
-        Settings().policies["default"],
+        POLICY,
         seeds=range(IMAGES),
         sets={name: members.members for name, members in library.sets().items()},
         recommended={stored.name: stored.vector.recommended_strength for stored in library.list()},
