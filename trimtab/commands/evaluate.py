@@ -140,7 +140,7 @@ def _write(path: Path | None, result: Any, engine: Engine, steps: int, guidance:
     if path is None:
         return
     described = {
-        "model": {"name": engine.model.name, "fingerprint": engine.model.fingerprint},
+        "model": {"name": DEMO, "fingerprint": engine.model.fingerprint},
         "vectors": {stored.reference: stored.digest for stored in engine.vectors.list()},
         "sampling": {
             "scheduler": "ddim",
