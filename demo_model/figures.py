@@ -73,7 +73,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 def measure(
     pipeline: StableDiffusionPipeline, oracle: Oracle, progress: Callable[[str, int, int, float | None], None]
 ) -> list[Figure]:
-    """Make about 1,600 pictures (50 DDIM steps, guidance 5) and return every figure."""
+    """Make about 4,100 pictures (50 DDIM steps, guidance 5) and return every figure."""
     cases = list(_cases())
     prompts = [case.prompt for case in cases]
     readings: list[dict[str, str]] = []
@@ -109,7 +109,7 @@ def _cases() -> Iterator[_Case]:
             prompt = f"a photo of {world.with_article(f'{race} {profession}')}"
             yield from _repeat(8, prompt, _Reading("race as stated", "race", race))
         yield from _repeat(
-            30,
+            200,
             f"a photo of a {profession}",
             _Reading("profession as stated", "profession", profession),
             _Reading(f"women among pictures of a {profession}", "gender", "woman"),
@@ -128,7 +128,7 @@ def _cases() -> Iterator[_Case]:
         for word in words:
             for profession in people:
                 reading = _Reading(f"{mark} for {word!r}", mark, "yes")
-                yield from _repeat(4, _worded(word, profession), reading)
+                yield from _repeat(23, _worded(word, profession), reading)
 
 
 def _repeat(times: int, prompt: str, *expected: _Reading) -> Sequence[_Case]:

@@ -72,7 +72,7 @@ def measure(
     run: RunOption = Path("runs/demo"),
     device: DeviceOption = "auto",
 ) -> None:
-    """Make about 1,600 pictures, read them with the oracle, show every figure and write CARD.md.
+    """Make about 4,100 pictures, read them with the oracle, show every figure and write CARD.md.
 
     Exits 1 where a figure is out of its bounds.
     """
