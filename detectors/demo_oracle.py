@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from PIL import Image
 
 from demo_model.oracle import ATTRIBUTES, load_oracle
@@ -32,3 +33,10 @@ class DemoOracle:
     def read(self, pictures: Sequence[Image.Image]) -> Sequence[Reading]:
         """Read pictures of any size, one reading each, in order."""
         return self._oracle.read(pictures) if pictures else []
+
+    def features(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
+        """Return what the oracle's last layer reads from, [pictures, 128], for distances between sets of pictures."""
+        seen = [torch.empty(0, self._oracle.heads.in_features)]
+        with self._oracle.heads.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone())):
+            self.read(pictures)
+        return torch.cat(seen)

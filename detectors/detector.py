@@ -6,12 +6,17 @@ Entry point: `Detector`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from PIL import Image
 
 Reading: TypeAlias = Mapping[str, str]
 """Attribute -> value of one picture; an attribute that does not apply to it is absent."""
+
+UNSAFE: Final = "unsafe"
+"""The attribute of detectors of unsafe content."""
+NO_OR_YES: Final = ("no", "yes")
+"""The values of an attribute that is there or not."""
 
 
 class Detector(Protocol):

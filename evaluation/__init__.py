@@ -1,10 +1,29 @@
-"""Measuring what vectors do: fairness and safety, with and without them, on pictures read by a detector.
+"""Measuring what vectors do, beside other methods on the same seeds, on pictures read by a detector.
 
-`evaluate_fairness` and `evaluate_safety` are the entry points; `evaluation.report` turns results into tables.
+An evaluation (`Fairness`, `Safety`, `Drift`, `Compose`, `Generalise`) plans its pictures; a `Studio` makes them into
+a run store, a `Gallery` looks at them, and `evaluation.reports` tells what was found. `evaluate` does it all.
 """
 
+from evaluation.compose import Compose, ComposeResult
+from evaluation.drift import Drift, DriftResult
 from evaluation.errors import EvaluationError
-from evaluation.fairness import FairnessResult, evaluate_fairness
-from evaluation.safety import SafetyResult, evaluate_safety
+from evaluation.evaluation import Evaluation, evaluate
+from evaluation.fairness import Fairness, FairnessResult
+from evaluation.generalise import Generalise, GeneraliseResult
+from evaluation.safety import Safety, SafetyResult
 
-__all__ = ["EvaluationError", "FairnessResult", "SafetyResult", "evaluate_fairness", "evaluate_safety"]
+__all__ = [
+    "Compose",
+    "ComposeResult",
+    "Drift",
+    "DriftResult",
+    "Evaluation",
+    "EvaluationError",
+    "Fairness",
+    "FairnessResult",
+    "Generalise",
+    "GeneraliseResult",
+    "Safety",
+    "SafetyResult",
+    "evaluate",
+]

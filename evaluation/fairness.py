@@ -1,94 +1,126 @@
-"""Fairness: how evenly groups appear in a profession's pictures, without vectors and with each group steered to.
+"""Fairness: how evenly groups appear in a profession's pictures, as the model makes them and with each group asked for.
 
-Entry point: `evaluate_fairness`.
+Entry point: `Fairness`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
-from statistics import fmean
+from itertools import chain
 
 from detectors import Detector, Reading
-from diffusion import Engine, Row, Sampling
+from diffusion import Sampling
+from evaluation.condition import Condition
 from evaluation.errors import EvaluationError
-from evaluation.measures import Share, deviation_ratio
-from evaluation.progress import Progress
+from evaluation.gallery import Gallery
+from evaluation.measures import Estimate, Share, deviation_ratio, mean_deviation
+from evaluation.methods import Method
+from evaluation.parts import Part, check_even, choices_of, obeyed
 from evaluation.prompts import FAIRNESS_PROMPTS, Prompt
+from evaluation.signs import sign_of
+from evaluation.wish import Wish, wishes_for
+from vectors import VectorLibrary
 
 
 @dataclass(frozen=True)
 class FairnessCondition:
-    """The pictures of all prompts under one steering."""
+    """What the pictures of all prompts show under one method and one steering."""
 
+    method: str
     steered: tuple[str, ...]
-    """The concept sets steered by; empty for the plain model."""
+    """The concept sets whose members were asked for in turn; empty for the plain model."""
     deviation: Mapping[str, Mapping[str, float]]
     """Concept set -> profession -> deviation ratio."""
+    mean_deviation: Mapping[str, Estimate]
+    """Concept set -> mean deviation ratio over the professions."""
     obeyed: Mapping[str, Share]
-    """Concept set -> share of pictures that show the member they were steered to."""
+    """Concept set -> share of pictures that show the member they were asked for."""
     profession: Share
     scene: Share
-
-    def mean_deviation(self, name: str) -> float:
-        """Return the mean deviation ratio of a concept set over the professions."""
-        return fmean(self.deviation[name].values())
 
 
 @dataclass(frozen=True)
 class FairnessResult:
-    """An evaluation of fairness: the same seeds under every condition."""
+    """What was counted: the same seeds under every condition."""
 
     images_per_prompt: int
     conditions: tuple[FairnessCondition, ...]
 
 
-def evaluate_fairness(
-    engine: Engine,
-    detector: Detector,
-    *,
-    sets: Sequence[str] = ("gender", "race"),
-    images_per_prompt: int = 60,
-    sampling: Sampling,
-    seed: int = 0,
-    prompts: Sequence[Prompt] = FAIRNESS_PROMPTS,
-    progress: Progress,
-) -> FairnessResult:
-    """Measure each set alone and all at once against the plain model, each member steered to equally often.
+class Fairness:
+    """Each set alone and all at once, each member asked for equally often, by every method that can.
 
-    That is how the authors measure: it shows whether steering succeeds, without a service's sampling noise.
-    Raises EvaluationError where the detector cannot tell a set's members apart or they cannot come equally often.
+    That is how the authors measure: it shows whether steering succeeds, without a service's sampling noise. Raises
+    EvaluationError where the detector cannot tell a set's members apart or they cannot come equally often.
     """
-    members = {name: _members(engine, detector, name) for name in sets}
-    steered_by = [(), *((name,) for name in sets), *([tuple(sets)] if len(sets) > 1 else [])]
-    for names in steered_by:
-        combinations = len(list(product(*(members[name] for name in names))))
-        if images_per_prompt % combinations:
-            raise EvaluationError(
-                f"{images_per_prompt} images a prompt cannot show the {combinations} combinations of "
-                f"{' and '.join(names)} equally often: give a multiple of {combinations}, such as 60"
-            )
-    conditions = []
-    for names in steered_by:
-        choices = list(product(*(members[name] for name in names)))
-        rows = [
-            Row(prompt.text, seed + number, steering=dict.fromkeys(choices[number % len(choices)], 1.0))
-            for prompt in prompts
-            for number in range(images_per_prompt)
-        ]
-        title = f"fairness: {' and '.join(names) or 'no vector'}"
-        made = engine.generate(rows, sampling, on_step=partial(progress, title))
-        readings = detector.read([one.image for one in made])
-        shown = [prompt for prompt in prompts for _ in range(images_per_prompt)]
-        conditions.append(_condition(names, members, rows, shown, readings))
-    return FairnessResult(images_per_prompt, tuple(conditions))
+
+    name = "fairness"
+
+    def __init__(
+        self,
+        library: VectorLibrary,
+        detector: Detector,
+        plain: Method,
+        methods: Sequence[Method],
+        *,
+        sampling: Sampling,
+        sets: Sequence[str] = ("gender", "race"),
+        images_per_prompt: int = 60,
+        seed: int = 0,
+        prompts: Sequence[Prompt] = FAIRNESS_PROMPTS,
+    ) -> None:
+        self._images_per_prompt = images_per_prompt
+        self._parts = {name: _set_of(name, library, detector) for name in sets}
+        self._signs = {
+            member: sign_of(member, detector) for part in self._parts.values() for member in part.members
+        }
+        planned = [Condition("", plain, (), wishes_for(prompts, images_per_prompt, sampling, seed))]
+        for names in alone_and_together(sets):
+            parts = [self._parts[name] for name in names]
+            check_even(parts, images_per_prompt)
+            choices = choices_of(parts)
+            wishes = wishes_for(prompts, images_per_prompt, sampling, seed, choices=choices)
+            planned += [
+                Condition("", method, names, wishes)
+                for method in methods
+                if method.covers([member for part in parts for member in part.members])
+            ]
+        self.conditions = tuple(planned)
+
+    def result(self, gallery: Gallery) -> FairnessResult:
+        """Count what the pictures show."""
+        return FairnessResult(
+            self._images_per_prompt,
+            tuple(self._counted(condition, gallery) for condition in self.conditions),
+        )
+
+    def _counted(self, condition: Condition, gallery: Gallery) -> FairnessCondition:
+        readings = gallery.readings(condition)
+        members = {name: part.members for name, part in self._parts.items()}
+        shown = {name: _by_profession(name, condition.wishes, readings) for name in members}
+        return FairnessCondition(
+            method=condition.method.name,
+            steered=condition.steered,
+            deviation={
+                name: {
+                    profession: deviation_ratio(chain.from_iterable(by_wish.values()), members[name])
+                    for profession, by_wish in shown[name].items()
+                }
+                for name in members
+            },
+            mean_deviation={name: mean_deviation(shown[name], members[name]) for name in members},
+            obeyed=obeyed(
+                [self._parts[name] for name in condition.steered], condition.wishes, readings, self._signs
+            ),
+            profession=gallery.kept(condition, "profession"),
+            scene=gallery.kept(condition, "scene"),
+        )
 
 
-def _members(engine: Engine, detector: Detector, name: str) -> tuple[str, ...]:
-    """Return a set's members; the detector must read an attribute of that name with the same values."""
-    known = engine.vectors.sets()
+def _set_of(name: str, library: VectorLibrary, detector: Detector) -> Part:
+    """Return a concept set; the detector must read an attribute of that name with the same values."""
+    known = library.sets()
     if name not in known:
         raise EvaluationError(f"there is no concept set {name!r}; the library has {', '.join(known)}")
     members = known[name].members
@@ -96,43 +128,20 @@ def _members(engine: Engine, detector: Detector, name: str) -> tuple[str, ...]:
         raise EvaluationError(
             f"the {detector.name} cannot tell {', '.join(members)} apart, the members of {name}"
         )
-    return members
+    return Part(name, members)
 
 
-def _condition(
-    names: tuple[str, ...],
-    members: Mapping[str, tuple[str, ...]],
-    rows: Sequence[Row],
-    prompts: Sequence[Prompt],
-    readings: Sequence[Reading],
-) -> FairnessCondition:
-    """Count what the pictures of one condition show."""
-    by_profession: dict[str, list[Reading]] = {}
-    for prompt, reading in zip(prompts, readings, strict=True):
-        by_profession.setdefault(prompt.profession, []).append(reading)
-    return FairnessCondition(
-        steered=names,
-        deviation={
-            name: {
-                profession: deviation_ratio((reading.get(name, "") for reading in shown), members[name])
-                for profession, shown in by_profession.items()
-            }
-            for name in members
-        },
-        obeyed={
-            name: Share.of(
-                reading.get(name) in row.steering for row, reading in zip(rows, readings, strict=True)
-            )
-            for name in names
-        },
-        profession=kept("profession", prompts, readings),
-        scene=kept("scene", prompts, readings),
-    )
+def alone_and_together(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return each name alone, and all at once where there are several."""
+    return [*((name,) for name in names), *([tuple(names)] if len(names) > 1 else [])]
 
 
-def kept(attribute: str, prompts: Sequence[Prompt], readings: Sequence[Reading]) -> Share:
-    """Return the share of pictures that show what their prompt says of "profession" or "scene"."""
-    return Share.of(
-        reading.get(attribute) == getattr(prompt, attribute)
-        for prompt, reading in zip(prompts, readings, strict=True)
-    )
+def _by_profession(
+    name: str, wishes: Sequence[Wish], readings: Sequence[Reading]
+) -> Mapping[str, Mapping[str, list[str]]]:
+    """Return what the pictures show of an attribute, by profession and by what was wished."""
+    shown: dict[str, dict[str, list[str]]] = {}
+    for wish, reading in zip(wishes, readings, strict=True):
+        by_wish = shown.setdefault(wish.prompt.noun, {})
+        by_wish.setdefault(" ".join(wish.concepts), []).append(reading.get(name, ""))
+    return shown

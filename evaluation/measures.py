@@ -1,15 +1,20 @@
-"""The measures: shares with their intervals, and the deviation ratio.
+"""The measures: shares and means with their 95 % intervals, the deviation ratio, how far a picture moved.
 
-Entry points: `Share`, `deviation_ratio`.
+Entry points: `Share`, `Estimate`, `deviation_ratio`, `mean_deviation`, `mean`, `pixel_change`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from PIL import Image
+
 _Z95 = 1.959964  # the standard normal's two-sided 95 % quantile
+_RESAMPLES = 2000
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,65 @@ class Share:
         return max(0.0, centre - half), min(1.0, centre + half)
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """A figure that is no share, with its 95 % interval."""
+
+    value: float
+    interval: tuple[float, float]
+
+
+def mean(values: Sequence[float]) -> Estimate:
+    """Return the mean of independent values and its normal 95 % interval; not a number where there are none."""
+    if not values:
+        return Estimate(math.nan, (math.nan, math.nan))
+    middle = float(np.mean(values))
+    half = _Z95 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return Estimate(middle, (middle - half, middle + half))
+
+
 def deviation_ratio(values: Iterable[str], members: Sequence[str]) -> float:
     """Return max over k of |p_k - 1/C| / (1 - 1/C), for the shares p of C members: 0 is fair, 1 one member only.
 
     Values that are no member count towards none. Li et al., CVPR 2024 (arXiv 2311.17216).
     """
     counted = list(values)
-    fair = 1 / len(members)
-    return max(abs(counted.count(member) / len(counted) - fair) for member in members) / (1 - fair)
+    shares = np.array([counted.count(member) / len(counted) for member in members])
+    return float(_deviation(shares))
+
+
+def mean_deviation(values: Mapping[str, Mapping[str, Sequence[str]]], members: Sequence[str]) -> Estimate:
+    """Return the mean deviation ratio over professions, with a percentile bootstrap interval over the images.
+
+    `values` is profession -> what was wished -> what each image shows. Images are drawn anew among those of one
+    profession and one wish, because an evaluation fixes how often each is wished. Where all images of each wish
+    agree the interval has no width: it knows only the spread that was seen.
+    """
+    random = np.random.default_rng(_SEED)
+    resampled, observed = [], []
+    for by_wish in values.values():
+        counts = [_counts(shown, members) for shown in by_wish.values()]
+        total = sum(int(count.sum()) for count in counts)
+        drawn = [random.multinomial(count.sum(), count / count.sum(), size=_RESAMPLES) for count in counts]
+        observed.append(float(_deviation(np.sum(counts, axis=0)[:-1] / total)))
+        resampled.append(_deviation(np.sum(drawn, axis=0)[:, :-1] / total))
+    low, high = np.percentile(np.mean(resampled, axis=0), [2.5, 97.5])
+    return Estimate(float(np.mean(observed)), (float(low), float(high)))
+
+
+def _counts(shown: Sequence[str], members: Sequence[str]) -> np.ndarray:
+    """How many images show each member, and last, how many show none: [members + 1]."""
+    counts = [sum(value == member for value in shown) for member in members]
+    return np.array([*counts, len(shown) - sum(counts)])
+
+
+def _deviation(shares: np.ndarray) -> np.ndarray:
+    """The deviation ratios [...] of shares [..., members]."""
+    fair = 1 / shares.shape[-1]
+    ratios: np.ndarray = np.abs(shares - fair).max(axis=-1) / (1 - fair)
+    return ratios
+
+
+def pixel_change(image: Image.Image, other: Image.Image) -> float:
+    """Return the mean absolute difference of the channel values, 0 to 255, of two pictures of one size."""
+    return float(np.abs(np.asarray(image, dtype=np.int16) - np.asarray(other, dtype=np.int16)).mean())

@@ -1,55 +1,91 @@
-"""Learning one vector: everything frozen but the vector itself.
+"""Learning vectors: everything frozen but the vectors themselves.
 
-Entry point: `learn_vector`.
+Entry point: `learn_vectors`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 
 from diffusion import DiffusionModel
+from diffusion.processes import ALONE, Processes
+from learn_vectors.checkpoint import Checkpoint
+from learn_vectors.concepts import Concept
 from learn_vectors.errors import DivergedError
 from learn_vectors.noised_images import learn_from_images
-from learn_vectors.options import LearnOptions, TrajectoryRecipe
+from learn_vectors.optimizer import VectorOptimizer
+from learn_vectors.options import LearnOptions, PaperRecipe
+from learn_vectors.predictions import site_scale
 from learn_vectors.progress import Progress, silent
 from learn_vectors.trajectory_matching import match_trajectories
 from vectors import ConceptPrompts, ConceptVector
 
 
-def learn_vector(model: DiffusionModel, options: LearnOptions, progress: Progress = silent) -> ConceptVector:
-    """Learn the vector that `options` ask for; the same options and seed give the same vector on one machine.
+def learn_vectors(
+    model: DiffusionModel,
+    options: LearnOptions,
+    progress: Progress = silent,
+    checkpoint: Checkpoint | None = None,
+    processes: Processes = ALONE,
+) -> tuple[ConceptVector, ...]:
+    """Learn the vectors that `options` ask for, in the order of the concepts.
 
-    Raises DivergedError where the loss is not finite, OptionsError where the recipe does not fit the model,
-    PromptTooLongError and SiteError.
+    The same options and seed give the same vectors on one machine, also when a run is interrupted and goes on
+    from its checkpoint; several processes learn the same ones to rounding. Raises DivergedError where the loss is
+    not finite, OptionsError where the recipe does not fit the model, PromptTooLongError and SiteError.
     """
-    torch.manual_seed(options.seed)
-    shape = model.site_shape(*model.default_size, options.site)
-    values = torch.zeros(shape, device=model.device, requires_grad=True)
+    channels, height, width = model.site_shape(*model.default_size, options.site)
+    area = (1, 1) if options.channel_only else (height, width)
+    values = torch.zeros(len(options.concepts), channels, *area, device=model.device, requires_grad=True)
     recipe = options.recipe
-    if isinstance(recipe, TrajectoryRecipe):
-        losses = match_trajectories(model, values, options, recipe)
+    optimizer = VectorOptimizer(
+        values,
+        learning_rate=_rate(model, options),
+        steps=options.total_steps,
+        averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
+    )
+    losses: Iterator[float]
+    if isinstance(recipe, PaperRecipe):
+        losses = learn_from_images(model, optimizer, options, recipe, progress, checkpoint, processes)
     else:
-        losses = learn_from_images(model, values, options, recipe, progress)
-    for step, loss in enumerate(losses, start=1):
+        losses = match_trajectories(model, optimizer, options, recipe, checkpoint, processes)
+    for loss in losses:
         if not math.isfinite(loss):
-            raise DivergedError(step, loss)
-        progress("learning", step, recipe.steps, loss)
-    return ConceptVector(
-        concept=options.name,
-        values=values,
-        base_model=model.fingerprint,
-        site=options.site,
-        timesteps=options.apply_timesteps,
-        recommended_strength=options.strength,
-        prompts=ConceptPrompts(
-            positive=options.positive,
-            negative=options.base_prompts,
-            negative_prompt=() if options.negative_prompt is None else (options.negative_prompt,),
-        ),
-        training={key: value for key, value in options.resolved().items() if key not in _IN_THE_VECTOR},
+            raise DivergedError(optimizer.step_number, loss)
+        progress("learning", optimizer.step_number, options.total_steps, loss)
+    return tuple(
+        _vector(model, options, concept, learned.expand(channels, height, width))
+        for concept, learned in zip(options.concepts, optimizer.result, strict=True)
     )
 
 
-_IN_THE_VECTOR = ("positive", "negative", "negative_prompt", "name", "site", "apply_timesteps", "strength")
+def _rate(model: DiffusionModel, options: LearnOptions) -> float:
+    """Return Adam's rate: the authors' is absolute, ours relative to what the vector is added to."""
+    if isinstance(options.recipe, PaperRecipe):
+        return options.recipe.learning_rate
+    return options.recipe.learning_rate * site_scale(model, options.site)
+
+
+def _vector(
+    model: DiffusionModel, options: LearnOptions, concept: Concept, values: torch.Tensor
+) -> ConceptVector:
+    described = options.resolved()
+    others = [other.name for other in options.concepts if other.name != concept.name]
+    told = {key: described[key] for key in ("contexts", "settings", "channel_only", "seed", "recipe")}
+    return ConceptVector(
+        concept=concept.name,
+        values=values,
+        base_model=model.fingerprint,
+        site=options.site,
+        halves=options.halves,
+        timesteps=options.apply_timesteps,
+        prompts=ConceptPrompts(
+            positive=concept.positive,
+            negative=concept.base_prompts,
+            negative_prompt=() if concept.negative_prompt is None else (concept.negative_prompt,),
+        ),
+        training=told | ({"learned_with": others} if others else {}),
+    )

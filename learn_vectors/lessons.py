@@ -1,140 +1,156 @@
-"""Lessons: from a few prompts to the predictions that the vector is to bring about, in several contexts.
+"""Lessons: from a few prompts to the predictions that the vectors are to bring about, in several contexts.
 
-Pure text, no torch. Entry points: `lessons_of`, `prompts_of`, `preview_prompts`.
+Pure text, no torch. Entry points: `draw_lessons`, `prompts_of`, `preview_prompts`.
 """
 
 from __future__ import annotations
 
-import difflib
+import random as random_module
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from learn_vectors.concepts import Concept
 from learn_vectors.options import LearnOptions, PaperRecipe, TrajectoryRecipe
+from vectors.phrases import PERSON, Phrase, mend_articles, state_all, with_article
 
-_PERSON = "person"
+_Pairs: TypeAlias = Sequence[tuple[str, str]]
+
+_NEUTRAL = (f"a photo of a {PERSON}", f"a picture of a {PERSON}", f"an image of a {PERSON}")
+_EXPLICIT = ("{a_word} photo of a person", "a picture of {a_word} person", "an image of a person, {word}")
+"""How an unwanted word can be said; beside each, in `_NEUTRAL`, the same without it."""
+_TAKEN = 2 / 3  # how often one of several concepts is in a lesson: often with others, sometimes alone
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the steered prediction under `prompt` is to be: that of `target`, pushed away from `repelled`.
+    """What the prediction under `prompt`, steered by the sum of the `active` vectors, is to be.
 
-    In predictions e of the frozen model, with "" the empty prompt:
-    e(prompt; h + c) -> e(target) - eta * (e(repelled) - e("")).
+    The target is a linear combination of the frozen model's predictions under other prompts.
     """
 
     prompt: str
-    target: str
-    repelled: str = ""
-    eta: float = 0.0
-    share: float = 1.0
-    """How often it is drawn, relative to the others."""
+    target: tuple[tuple[str, float], ...]
+    """(prompt, coefficient); the coefficients sum to 1, "" is the empty prompt."""
+    active: tuple[int, ...]
+    """Numbers of the concepts whose vectors are added."""
+    taught: tuple[int, ...]
+    """Those of them that learn from it; the others are there so that they learn to live with them."""
+    weight: float = 1.0
+    """Of its error."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Every prompt whose prediction it needs."""
+        return (self.prompt, *(text for text, _ in self.target))
 
 
-def lessons_of(options: LearnOptions, recipe: TrajectoryRecipe) -> tuple[Lesson, ...]:
-    """Return the lessons of a concept, or of an anti-concept."""
-    if options.negative_prompt is None:
-        return tuple(
-            Lesson(prompt=base, target=stated)
-            for positive, negative in zip(options.positive, options.negative, strict=True)
-            for base, stated in _pairs(positive, negative, options.contexts, options.settings)
-        )
-    return _anti_lessons(options, options.negative_prompt, recipe)
+def draw_lessons(options: LearnOptions, recipe: TrajectoryRecipe, count: int) -> list[Lesson]:
+    """Draw as many lessons as asked; the same options and seed give the same ones.
 
-
-def _anti_lessons(options: LearnOptions, unwanted: str, recipe: TrajectoryRecipe) -> tuple[Lesson, ...]:
-    """Half of the dangerous prompts say the unwanted thing outright; harmless ones are to stay as they are."""
-    contexts, settings = options.contexts, options.settings
-    harmless = [
-        f"a photo of {with_article(context)}{_after(setting)}" for context in contexts for setting in settings
-    ]
-    explicit = [
-        f"{with_article(unwanted)} photo of {with_article(context)}{_after(setting)}"
-        for context in contexts
-        for setting in settings
-    ]
-    innocent = [
-        prompt
-        for positive in options.positive
-        for _, prompt in _pairs(positive, positive, contexts, settings)
-    ]
-    dangerous_share = 1 - recipe.harmless_share
-    return (
-        *(Lesson(prompt, prompt, share=recipe.harmless_share / len(harmless)) for prompt in harmless),
-        *(
-            Lesson(prompt, prompt, unwanted, recipe.eta, dangerous_share / 2 / len(prompts))
-            for prompts in (explicit, innocent)
-            for prompt in prompts
-        ),
-    )
-
-
-def _pairs(
-    positive: str, negative: str, contexts: tuple[str, ...], settings: tuple[str, ...]
-) -> list[tuple[str, str]]:
-    """Return pairs (without, with the concept): the prompts as given, and with every context for "person".
-
-    Where the positive prompt puts a noun in the person's place ("a woman"), the noun becomes an adjective of the
-    context ("a woman doctor"). Prompts without the word "person" are taken as they are.
+    In predictions e of the frozen model, a lesson of a concept is e(base) -> e(stated). One of an anti-concept
+    is e(p) -> e(p) - push * (e(explicit) - e(plain)) for a dangerous p, where `explicit` says the unwanted word of
+    the same noun in the same setting and `plain` does not: what the word itself brings, and nothing else. For a
+    harmless p it is e(p) -> e(p).
+    Of several concepts each lesson takes some, at most one of a set; it states all that are concepts, and pushes
+    away what its prompt brings of the anti-concepts: so the vectors learn to add up.
     """
-    pairs = [(negative, positive)]
-    if _PERSON in negative.split():
-        template = _with_person(positive, negative)
-        pairs += [
-            (_put(negative, context), _put(template, context)) for context in contexts if context != _PERSON
-        ]
-    return [
-        (base + _after(setting), stated + _after(setting)) for base, stated in pairs for setting in settings
-    ]
+    draw = _Draw(options, recipe)
+    return [draw.lesson() for _ in range(count)]
 
 
-def _with_person(positive: str, negative: str) -> str:
-    """Give the positive prompt a "person" where it has put another noun in its place."""
-    words = positive.split()
-    if _PERSON in words:
-        return positive
-    matcher = difflib.SequenceMatcher(a=negative.split(), b=words, autojunk=False)
-    place = negative.split().index(_PERSON)
-    for _, start, end, _, new_end in matcher.get_opcodes():
-        if start <= place < end:
-            words.insert(new_end, _PERSON)
-    return " ".join(words)
+class _Draw:
+    """Draws lessons, all from one random generator."""
+
+    def __init__(self, options: LearnOptions, recipe: TrajectoryRecipe) -> None:
+        self._options, self._recipe = options, recipe
+        self._random = random_module.Random(options.seed)
+        number = {concept.name: index for index, concept in enumerate(options.concepts)}
+        in_a_set = {member for members in options.sets.values() for member in members}
+        self._groups = [[number[member] for member in members] for members in options.sets.values()]
+        for concept in options.concepts:
+            if concept.name not in in_a_set:
+                self._groups.append([number[concept.name]])
+
+    def lesson(self) -> Lesson:
+        """Draw one lesson."""
+        concepts = self._options.concepts
+        active = tuple(self._random.choice(group) for group in self._some_groups())
+        stated = tuple(index for index in active if not concepts[index].is_anti)
+        anti = [index for index in active if concepts[index].is_anti]
+        pairs = [self._random.choice(_pairs(concepts[index])) for index in stated]
+        whole = [pair for pair in pairs if PERSON not in pair[0].split()]
+        noun, setting = self._random.choice(self._options.contexts), self._setting()
+        if whole:  # prompts without a noun to put: the concept is taught by itself
+            (negative, positive), alone = whole[0], (stated[pairs.index(whole[0])],)
+            return Lesson(negative + setting, ((positive + setting, 1.0),), alone, alone)
+        if anti and self._random.random() >= self._recipe.harmless_share:
+            against = self._random.choice(anti)
+            prompt, push = self._danger(concepts[against], noun, setting, needs_noun=bool(pairs))
+            target = _stated(pairs, prompt, noun)
+            return Lesson(prompt, ((target, 1.0), *push), active, (*stated, against))
+        template = pairs[0][0] if pairs else self._random.choice(_NEUTRAL)
+        prompt = put_noun(template, noun) + setting
+        target = _stated(pairs, prompt, noun)
+        if pairs:
+            return Lesson(prompt, ((target, 1.0),), active, stated)
+        return Lesson(prompt, ((target, 1.0),), active, active, self._recipe.harmless_weight)
+
+    def _danger(
+        self, against: Concept, noun: str, setting: str, *, needs_noun: bool
+    ) -> tuple[str, tuple[tuple[str, float], ...]]:
+        """Return a prompt that brings what a concept is against, and the terms that push that away.
+
+        Half of the prompts say it outright; and all where the noun is needed and the others have none.
+        """
+        word = against.negative_prompt or ""
+        plain, said = self._random.choice(list(zip(_NEUTRAL, _EXPLICIT, strict=True)))
+        explicit = put_noun(said.format(word=word, a_word=with_article(word)), noun) + setting
+        plain = put_noun(plain, noun) + setting
+        push = ((explicit, -self._recipe.push), (plain, self._recipe.push))
+        innocent = [one for one in against.positive if PERSON in one.split() or not needs_noun]
+        if innocent and self._random.random() < 0.5:
+            return put_noun(self._random.choice(innocent), noun) + setting, push
+        return explicit, push
+
+    def _some_groups(self) -> list[list[int]]:
+        """Take each group often, and one at least."""
+        taken = [group for group in self._groups if self._random.random() < _TAKEN]
+        return taken or [self._random.choice(self._groups)]
+
+    def _setting(self) -> str:
+        setting = self._random.choice(self._options.settings)
+        return f" {setting}" if setting else ""
 
 
-def _put(prompt: str, context: str) -> str:
-    """Put a context in the person's place and mend the articles."""
-    return _mend_articles(re.sub(rf"\b{_PERSON}\b", context, prompt))
+def _stated(pairs: _Pairs, prompt: str, noun: str) -> str:
+    return state_all([Phrase.between(*pair) for pair in pairs], prompt, noun)
 
 
-def _mend_articles(prompt: str) -> str:
-    """Make every "a" and "an" fit the word behind it."""
-    return re.sub(r"\b(?:a|an) (\w+)", lambda match: with_article(match.group(1)), prompt)
+def _pairs(concept: Concept) -> list[tuple[str, str]]:
+    return list(zip(concept.negative, concept.positive, strict=True))
 
 
-def with_article(phrase: str) -> str:
-    """Put the indefinite article before a phrase.
-
-    >>> with_article("old doctor")
-    'an old doctor'
-    """
-    return f"{'an' if phrase[0].lower() in 'aeiou' else 'a'} {phrase}"
-
-
-def _after(setting: str) -> str:
-    return f" {setting}" if setting else ""
-
-
-def preview_prompts(options: LearnOptions) -> tuple[str, ...]:
-    """Return up to three prompts on which the vector's effect can be seen: what it is to change, unsteered."""
-    bases = options.positive if options.is_anti else options.base_prompts
-    prompts = [base for prompt in bases for base, _ in _pairs(prompt, prompt, options.contexts, ("",))]
-    return tuple(dict.fromkeys(prompts))[:3]
+def put_noun(template: str, noun: str) -> str:
+    """Put a noun in the place of "person" and mend the articles; a template without it stays as it is."""
+    return mend_articles(re.sub(rf"\b{PERSON}\b", noun, template))
 
 
 def prompts_of(options: LearnOptions) -> tuple[str, ...]:
     """Return every prompt that learning will use, in order and each once."""
-    if isinstance(options.recipe, PaperRecipe):
-        prompts = [*options.positive, *options.base_prompts, options.negative_prompt or ""]
+    recipe = options.recipe
+    if isinstance(recipe, PaperRecipe):
+        made = () if recipe.folder else tuple(options.concepts[0].positive)
+        prompts = [*made, *options.concepts[0].base_prompts, options.concepts[0].negative_prompt or ""]
     else:
-        lessons = lessons_of(options, options.recipe)
-        prompts = [text for lesson in lessons for text in (lesson.prompt, lesson.target, lesson.repelled)]
+        lessons = draw_lessons(options, recipe, recipe.batch * options.total_steps)
+        prompts = [text for lesson in lessons for text in lesson.prompts]
     return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
+
+
+def preview_prompts(options: LearnOptions, concept: Concept) -> tuple[str, ...]:
+    """Return up to three prompts on which a vector's effect can be seen: what it is to change, unsteered."""
+    bases = concept.positive if concept.is_anti else concept.base_prompts
+    prompts = [put_noun(base, noun) for base in bases for noun in options.contexts]
+    return tuple(dict.fromkeys(prompts))[:3]

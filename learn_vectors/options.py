@@ -5,14 +5,17 @@ Entry points: `LearnOptions`, and the two recipes `TrajectoryRecipe` and `PaperR
 
 from __future__ import annotations
 
-import difflib
+import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
+from types import MappingProxyType
 from typing import Any
 
+from learn_vectors.concepts import Concept
 from learn_vectors.errors import OptionsError
+from vectors import Halves
 
 MAX_TIMESTEP = 1000
 
@@ -26,9 +29,12 @@ class TrajectoryRecipe:
     """
 
     steps: int = 150
-    """Adam steps, each of which is also one sampling step of the pool."""
-    learning_rate: float = 0.2
-    """Adam's rate; it falls linearly to a tenth over the second half."""
+    """Adam steps for each concept, each of which is also one sampling step of the pool."""
+    learning_rate: float = 0.15
+    """Adam's rate, in units of the root mean square of the site's output; it falls linearly to a tenth over the
+    second half."""
+    averaged_share: float = 0.5
+    """Share of the steps, the last ones, whose vectors are averaged."""
     batch: int = 16
     """Trajectories in the pool."""
     inference_steps: int = 20
@@ -38,23 +44,22 @@ class TrajectoryRecipe:
     timesteps: tuple[int, int] = (400, MAX_TIMESTEP)
     """Half-open range of timesteps learned on; a trajectory that leaves it starts anew."""
     steered_share: float = 0.7
-    """Share of trajectories that the vector itself steers while it is learned."""
-    eta: float = 1.6
-    """Anti-concepts: how far the target is pushed away from the negative prompt. 1 - 1 / guidance is what a
-    negative prompt does; more is stronger."""
+    """Share of trajectories that the vectors themselves steer while they are learned."""
+    push: float = 1.5
+    """Anti-concepts: how much of what the unwanted word brings is taken away; 1 is just all of it."""
     harmless_share: float = 0.4
     """Anti-concepts: share of trajectories of harmless prompts, whose target is to stay where they are."""
+    harmless_weight: float = 1.0
+    """Anti-concepts: weight of the harmless prompts' error."""
 
     def __post_init__(self) -> None:
-        _positive(self, "steps", "learning_rate", "batch", "inference_steps")
-        _share(self, "steered_share", "harmless_share")
+        _positive(self, "steps", "learning_rate", "batch", "inference_steps", "push", "harmless_weight")
+        _share(self, "steered_share", "harmless_share", "averaged_share")
         _timesteps(self.timesteps)
         if not self.guidance_scale > 1:
             raise OptionsError(
                 f"guidance_scale is {self.guidance_scale}: trajectories are guided, so give more than 1"
             )
-        if not self.eta >= 0:
-            raise OptionsError(f"eta is {self.eta}: give 0 or more; 1.6 suits most anti-concepts")
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ class PaperRecipe:
     batch: int = 8
     """Noised images in a step."""
     images: int = 1000
-    """Images of y+ that are learned from."""
+    """Images of y+ that the model makes to learn from."""
+    folder: str | None = None
+    """A folder of pictures of y+ to learn from instead (the authors' realistic data)."""
     inference_steps: int = 30
     """PNDM steps of each image."""
     guidance_scale: float = 7.5
@@ -90,90 +97,62 @@ RECIPES: Mapping[str, type[Recipe]] = {"trajectory": TrajectoryRecipe, "paper": 
 
 @dataclass(frozen=True)
 class LearnOptions:
-    """What is learned: the concept that `positive` states and `negative` leaves open.
+    """What is learned and how. Raises OptionsError for what is out of range or does not fit together."""
 
-    With a `negative_prompt` it is an anti-concept: `positive` are prompts that the unwanted thing comes with, and
-    the vector takes the place of the negative prompt; `negative` may be left out.
-    Raises OptionsError for what is out of range or does not fit together.
-    """
-
-    positive: tuple[str, ...]
-    negative: tuple[str, ...] = ()
-    negative_prompt: str | None = None
-    name: str = ""
-    """The concept's name; "" makes one from the prompts."""
-    contexts: tuple[str, ...] = ("person", "doctor", "nurse", "chef", "farmer")
-    """Nouns that stand in for "person" in the prompts, so that the concept is learned on several."""
+    concepts: tuple[Concept, ...]
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Concept set -> its members' names; a picture shows one of them at most."""
+    contexts: tuple[str, ...] = ("person", "doctor", "nurse", "chef")
+    """Nouns that stand in for "person" in the prompts, so that a concept is learned on several."""
     settings: tuple[str, ...] = ("", "in a park")
-    """Phrases that follow the prompts, so that the concept is learned in several places."""
+    """Phrases that follow the prompts, so that a concept is learned in several places."""
     apply_timesteps: tuple[int, int] = (0, MAX_TIMESTEP)
-    """Half-open range of timesteps at which the finished vector is applied."""
-    strength: float = 1.0
-    """The strength that the vector's file recommends."""
+    """Half-open range of timesteps at which the finished vectors are applied."""
     site: str = "mid_block"
+    halves: Halves = "conditional"
+    """Which rows of a guidance pair get the vector."""
+    channel_only: bool = False
+    """Whether a vector is one value per channel, the same everywhere in the picture."""
     seed: int = 0
     recipe: Recipe = field(default_factory=TrajectoryRecipe)
 
     def __post_init__(self) -> None:
-        if not self.positive or not all(prompt.strip() for prompt in self.positive):
-            raise OptionsError("there is no positive prompt: give at least one, such as 'a photo of a woman'")
-        if self.negative_prompt is None:
-            if len(self.negative) != len(self.positive):
+        names = [concept.name for concept in self.concepts]
+        if not names:
+            raise OptionsError("there is no concept to learn: give at least one")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise OptionsError(f"{', '.join(twice)}: two concepts of one name; give each its own")
+        for set_name, members in self.sets.items():
+            missing = [member for member in members if member not in names]
+            if missing:
                 raise OptionsError(
-                    f"{len(self.positive)} positive and {len(self.negative)} negative prompts: give each positive "
-                    "prompt its negative one ('a photo of a woman', 'a photo of a person'), or a negative prompt"
+                    f"the set {set_name} has {', '.join(missing)}, which is not among the concepts: "
+                    f"{', '.join(names)}"
                 )
-            for positive, negative in zip(self.positive, self.negative, strict=True):
-                if positive.split() == negative.split():
-                    raise OptionsError(
-                        f"{positive!r} is both positive and negative: there is nothing to learn"
-                    )
-        elif not self.negative_prompt.strip():
-            raise OptionsError(
-                "the negative prompt is empty: say what the vector is against, such as 'violent'"
-            )
-        elif self.negative and len(self.negative) != len(self.positive):
-            raise OptionsError(
-                f"{len(self.positive)} positive and {len(self.negative)} negative prompts: give as many"
-            )
         _timesteps(self.apply_timesteps)
-        _positive(self, "strength")
-        if not self.name:
-            object.__setattr__(self, "name", self._derived_name())
+        if isinstance(self.recipe, PaperRecipe) and len(names) > 1:
+            raise OptionsError(
+                f"the paper recipe learns one concept at a time and there are {len(names)}: "
+                "run it for each, or choose the trajectory recipe"
+            )
 
     @property
-    def is_anti(self) -> bool:
-        """Whether an anti-concept is learned."""
-        return self.negative_prompt is not None
-
-    @property
-    def base_prompts(self) -> tuple[str, ...]:
-        """The prompts y-, one of each positive one: an anti-concept's default to the positive ones themselves."""
-        return self.negative or self.positive
+    def total_steps(self) -> int:
+        """Adam steps of the whole run."""
+        return self.recipe.steps * len(self.concepts)
 
     def resolved(self) -> dict[str, Any]:
-        """Every option as JSON-able data, with the recipe's name."""
+        """Every option as JSON has it, with the recipe's name."""
         name = next(name for name, kind in RECIPES.items() if isinstance(self.recipe, kind))
-        return asdict(self) | {"recipe": {"name": name} | asdict(self.recipe)}
-
-    def _derived_name(self) -> str:
-        """Make a name of the words that the prompts differ in."""
-        if self.negative_prompt is not None:
-            return _slug(f"anti {self.negative_prompt}")
-        old, new = self.negative[0].split(), self.positive[0].split()
-        matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
-        words = [
-            word
-            for tag, _, _, start, end in matcher.get_opcodes()
-            if tag != "equal"
-            for word in new[start:end]
-        ]
-        return _slug(" ".join(word for word in words if word not in ("a", "an")) or self.positive[0])
-
-
-def _slug(words: str) -> str:
-    """Turn words into a concept's name."""
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:64].rstrip("-") or "concept"
+        fields = {field.name: getattr(self, field.name) for field in dataclass_fields(self)}
+        described = fields | {
+            "concepts": [asdict(concept) for concept in self.concepts],
+            "sets": dict(self.sets),
+            "recipe": {"name": name} | asdict(self.recipe),
+        }
+        resolved: dict[str, Any] = json.loads(json.dumps(described))
+        return resolved
 
 
 def _positive(options: object, *names: str) -> None:

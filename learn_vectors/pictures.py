@@ -1,6 +1,6 @@
-"""Pictures of a run: the loss over the steps, and the same seeds with and without the vector.
+"""Pictures of a run: the loss over the steps, the same seeds at several strengths, the measured effect.
 
-Entry points: `loss_plot`, `before_after`.
+Entry points: `loss_plot`, `strengths_grid`, `effect_plot`; `make_pictures` makes those of one strength.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from diffusion.schedules import make_scheduler
 from vectors import ConceptVector
 
 IMAGES_PER_PROMPT = 8
+BATCH = 16
 
 
 def loss_plot(losses: Sequence[float], *, title: str) -> Image.Image:
@@ -33,17 +34,25 @@ def loss_plot(losses: Sequence[float], *, title: str) -> Image.Image:
     return _rendered(figure)
 
 
-def before_after(
+def strengths_grid(
     model: DiffusionModel, vector: ConceptVector, prompts: Sequence[str], sampling: Sampling, *, seed: int
 ) -> Image.Image:
-    """Make a grid: of each prompt a row without and a row with the vector, the same seeds under each other."""
-    rows: list[tuple[str, list[Image.Image]]] = []
-    for prompt in prompts:
-        rows.append((f"{prompt}\nwithout", _images(model, prompt, sampling, seed)))
-        with steer(
-            model.pipe, {vector.concept: vector.recommended_strength}, vectors={vector.concept: vector}
-        ):
-            rows.append((f"with {vector.concept}", _images(model, prompt, sampling, seed)))
+    """Make a grid: of each prompt a row at strength 0 and more up to the recommended one, the same seeds."""
+    strengths = [share * vector.recommended_strength for share in (0.0, 0.5, 1.0)]
+    rows = [
+        (
+            f"{prompt}\n{vector.concept} x {strength:g}",
+            make_pictures(
+                model,
+                vector,
+                [(prompt, seed + number) for number in range(IMAGES_PER_PROMPT)],
+                strength,
+                sampling,
+            ),
+        )
+        for prompt in prompts
+        for strength in strengths
+    ]
     figure = Figure(figsize=(1.2 * IMAGES_PER_PROMPT + 2, 1.25 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), IMAGES_PER_PROMPT, squeeze=False)
     for line, (label, images) in zip(grid, rows, strict=True):
@@ -55,15 +64,42 @@ def before_after(
     return _rendered(figure)
 
 
-def _images(model: DiffusionModel, prompt: str, sampling: Sampling, seed: int) -> list[Image.Image]:
-    """Make the images of one prompt at consecutive seeds."""
-    model.pipe.scheduler = make_scheduler(sampling.scheduler, model.scheduler_config)
-    images: list[Image.Image] = model.pipe(
-        [prompt] * IMAGES_PER_PROMPT,
-        num_inference_steps=sampling.num_inference_steps,
-        guidance_scale=sampling.guidance_scale,
-        generator=[torch.Generator().manual_seed(seed + number) for number in range(IMAGES_PER_PROMPT)],
-    ).images
+def effect_plot(vector: ConceptVector) -> Image.Image:
+    """Plot the measured effect over the strengths, and mark the recommended one."""
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for key, colour in (("success", "#1f4e8c"), ("kept", "#c05621")):
+        points = sorted(
+            (float(name.split("@")[1]), value)
+            for name, value in vector.effect.items()
+            if name.startswith(f"{key}@")
+        )
+        axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=key)
+    axes.axvline(vector.recommended_strength, color="#888888", linestyle=":", label="recommended")
+    axes.set(title=f"What {vector.concept} does", xlabel="strength", ylabel="share", ylim=(-0.03, 1.03))
+    axes.legend(frameon=False)
+    return _rendered(figure)
+
+
+def make_pictures(
+    model: DiffusionModel,
+    vector: ConceptVector,
+    wanted: Sequence[tuple[str, int]],
+    strength: float,
+    sampling: Sampling,
+) -> list[Image.Image]:
+    """Make the pictures of (prompt, seed) pairs with a vector at one strength."""
+    images: list[Image.Image] = []
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        model.pipe.scheduler = make_scheduler(sampling.scheduler, model.scheduler_config)
+        with steer(model.pipe, {vector.concept: strength}, vectors={vector.concept: vector}):
+            images += model.pipe(
+                [prompt for prompt, _ in batch],
+                num_inference_steps=sampling.num_inference_steps,
+                guidance_scale=sampling.guidance_scale,
+                generator=[torch.Generator().manual_seed(seed) for _, seed in batch],
+            ).images
     return images
 
 

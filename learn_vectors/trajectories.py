@@ -1,4 +1,4 @@
-"""A pool of guided DDIM trajectories at different steps: where the vector is learned.
+"""A pool of guided DDIM trajectories at different steps: where the vectors are learned.
 
 Entry point: `TrajectoryPool`.
 """
@@ -12,26 +12,28 @@ import torch
 from diffusion import DiffusionModel
 from diffusion.schedules import ddim_step, ddim_timesteps
 from learn_vectors.errors import OptionsError
-from learn_vectors.lessons import Lesson
-from learn_vectors.options import TrajectoryRecipe
+from learn_vectors.lessons import Lesson, draw_lessons
+from learn_vectors.options import LearnOptions, TrajectoryRecipe
 
 
 class TrajectoryPool:
-    """Rows that each sample one lesson's prompt, and start anew with another lesson when they leave the range.
+    """Rows that each sample one lesson's prompt, and start anew with another when they leave the learned range.
 
-    `latents` is [rows, c, h, w] on the model's device; `lessons[row]` what the row is about; `steered[row]`
-    whether the vector steers its sampling. All randomness comes from one generator on the CPU.
+    `latents` is [rows, c, h, w] on the model's device. Everything else follows from the options, the row's number
+    and the step: which lesson it is at, from which noise it began, where it stands. So rows can be shared out
+    among processes, and a run can go on from its latents.
     """
 
     def __init__(
         self,
         model: DiffusionModel,
-        lessons: Sequence[Lesson],
+        options: LearnOptions,
         recipe: TrajectoryRecipe,
-        generator: torch.Generator,
+        *,
+        rows: Sequence[int] | None = None,
     ) -> None:
-        self._model, self._choices, self._recipe, self._generator = model, lessons, recipe, generator
-        self._shares = torch.tensor([lesson.share for lesson in lessons])
+        self._model, self._seed, self._batch = model, options.seed, recipe.batch
+        self._rows = list(range(recipe.batch)) if rows is None else list(rows)
         timesteps, previous = ddim_timesteps(model, recipe.inference_steps)
         start, end = recipe.timesteps
         within = (timesteps >= start) & (timesteps < end)
@@ -41,45 +43,78 @@ class TrajectoryPool:
             )
         # A trajectory always begins at the noisiest step, also where it is not learned on.
         self._length = int(within.nonzero().max()) + 1
-        self._timesteps, self._previous = timesteps[: self._length], previous[: self._length]
-        self.learned = within[: self._length].to(model.device)
-        rows = recipe.batch
-        self.latents = torch.empty(rows, *model.latent_shape(*model.default_size), device=model.device)
-        self.positions = torch.zeros(rows, dtype=torch.long, device=model.device)
-        self.steered = torch.zeros(rows, dtype=torch.bool)
-        self.lessons: list[Lesson] = [lessons[0]] * rows
+        self._timesteps, self._previous, self._learned = timesteps, previous, within
+        lives = 2 + options.total_steps // self._length
+        self._lessons = draw_lessons(options, recipe, lives * recipe.batch)
+        generator = torch.Generator().manual_seed(options.seed)
+        self._steered = torch.rand(len(self._lessons), generator=generator) < recipe.steered_share
         # First lives of different lengths spread the rows over the steps.
-        self._steps_left = 1 + torch.randint(self._length, (rows,), generator=generator)
-        self._restart(range(rows))
+        self._first_lengths = 1 + torch.randint(self._length, (recipe.batch,), generator=generator)
+        self.step = 0
+        self.latents = torch.stack([self._noise(row) for row in self._rows]).to(model.device)
+
+    @property
+    def all_lessons(self) -> Sequence[Lesson]:
+        """Every lesson there will be."""
+        return self._lessons
+
+    @property
+    def lessons(self) -> Sequence[Lesson]:
+        """What each row is about."""
+        return [self._lessons[number] for number in self._numbers()]
+
+    @property
+    def steered(self) -> torch.Tensor:
+        """Whether the vectors steer each row's sampling, [rows] bool."""
+        return self._steered[self._numbers()]
+
+    @property
+    def weights(self) -> torch.Tensor:
+        """The weight of each row's error, [rows]."""
+        return torch.tensor([lesson.weight for lesson in self.lessons], device=self.latents.device)
 
     @property
     def timesteps(self) -> torch.Tensor:
         """The timestep of each row, [rows]."""
-        return self._timesteps[self.positions]
+        return self._timesteps[self._positions()]
 
     @property
     def in_range(self) -> torch.Tensor:
         """Whether each row is at a timestep that is learned on, [rows] bool."""
-        return self.learned[self.positions]
+        return self._learned[self._positions()]
+
+    def resume(self, step: int, latents: torch.Tensor) -> None:
+        """Go on at a step with the latents it began with."""
+        self.step, self.latents = step, latents.to(self.latents)
 
     def advance(self, guided: torch.Tensor) -> None:
         """Take one DDIM step with guided predictions [rows, c, h, w], and start finished rows anew."""
-        self.latents = ddim_step(
-            self.latents, guided, self.timesteps, self._previous[self.positions], self._model
-        )
-        self.positions += 1
-        self._steps_left -= 1
-        finished = self._steps_left.eq(0).nonzero().flatten().tolist()
-        if finished:
-            self._steps_left[finished] = self._length
-            self._restart(finished)
+        previous = self._previous[self._positions()]
+        self.latents = ddim_step(self.latents, guided, self.timesteps, previous, self._model)
+        self.step += 1
+        for place, (number, position) in enumerate(zip(self._numbers(), self._positions(), strict=True)):
+            if position == 0:
+                self.latents[place] = self._noise(number).to(self.latents)
 
-    def _restart(self, rows: Sequence[int]) -> None:
-        for row in rows:
-            choice = int(torch.multinomial(self._shares, 1, generator=self._generator))
-            self.lessons[row] = self._choices[choice]
-            self.steered[row] = torch.rand((), generator=self._generator) < self._recipe.steered_share
-            self.latents[row] = torch.randn(self.latents.shape[1:], generator=self._generator).to(
-                self.latents
-            )
-            self.positions[row] = 0
+    def _lives(self) -> list[tuple[int, int]]:
+        """Return which life each row is in, and its position in that."""
+        lives = []
+        for row in self._rows:
+            since_first = self.step - int(self._first_lengths[row])
+            if since_first < 0:
+                lives.append((0, self.step))
+            else:
+                lives.append((1 + since_first // self._length, since_first % self._length))
+        return lives
+
+    def _numbers(self) -> list[int]:
+        """Return the number of each row's trajectory among all of them."""
+        return [life * self._batch + row for row, (life, _) in zip(self._rows, self._lives(), strict=True)]
+
+    def _positions(self) -> list[int]:
+        return [position for _, position in self._lives()]
+
+    def _noise(self, number: int) -> torch.Tensor:
+        """Return the noise that a trajectory begins with, [c, h, w] on the CPU."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
+        return torch.randn(self._model.latent_shape(*self._model.default_size), generator=generator)

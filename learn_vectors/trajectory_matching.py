@@ -1,117 +1,101 @@
-"""Trajectory matching: the vector that makes the frozen model predict, under a prompt, what it predicts otherwise.
+"""Trajectory matching: the vectors that make the frozen model predict, under a prompt, what it predicts otherwise.
 
 Entry point: `match_trajectories`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 
-from diffusion import DiffusionModel, PromptEncoding
-from diffusion.steering import added_at_site
-from learn_vectors.lessons import Lesson, lessons_of
+from diffusion import DiffusionModel
+from diffusion.processes import ALONE, Processes
+from learn_vectors.checkpoint import EVERY_STEPS, Checkpoint
+from learn_vectors.errors import OptionsError
+from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
+from learn_vectors.predictions import Predictor
 from learn_vectors.trajectories import TrajectoryPool
 
 
 def match_trajectories(
-    model: DiffusionModel, values: torch.Tensor, options: LearnOptions, recipe: TrajectoryRecipe
+    model: DiffusionModel,
+    optimizer: VectorOptimizer,
+    options: LearnOptions,
+    recipe: TrajectoryRecipe,
+    checkpoint: Checkpoint | None = None,
+    processes: Processes = ALONE,
 ) -> Iterator[float]:
-    """Learn `values` [C, h, w] (a leaf that requires gradients) in place, yielding the loss of each step.
+    """Learn the optimizer's values [concepts, C, h, w], yielding the loss of each step.
 
-    Each step matches, on every trajectory within the learned timesteps, the steered prediction to the lesson's
-    target (mean squared error), moves `values` by Adam, and samples on with guidance. Related: the score
-    matching of RespoDiff (NeurIPS 2025), which likewise needs no image set.
+    Each step matches, on every trajectory within the learned timesteps, the guided prediction steered by the sum
+    of the lesson's vectors to the lesson's target (mean squared error over the squared guidance), takes a step of
+    Adam, and samples on. Only the vectors that a lesson is about learn from it, so that a concept that changes much
+    of a picture does not drown one that changes little. Related: the score matching of RespoDiff (NeurIPS 2025),
+    which likewise needs no image set.
+
+    Every process takes its share of the rows. With a checkpoint the run goes on from
+    the step that was saved last.
     """
-    lessons = lessons_of(options, recipe)
-    frozen = _FrozenPredictions(model, lessons)
-    pool = TrajectoryPool(model, lessons, recipe, torch.Generator().manual_seed(options.seed))
-    optimizer = torch.optim.Adam([values], lr=recipe.learning_rate)
-    for step in range(recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * _decay(step, recipe.steps)
-        predictions = frozen.predict(pool)
-        with added_at_site(model.pipe.unet, options.site, lambda h: h + values.to(h.dtype)):
-            student = model.predict(
-                pool.latents, pool.timesteps, frozen.encode([lesson.prompt for lesson in pool.lessons])
-            ).float()
-        rows = pool.in_range
-        loss = (student - predictions.target)[rows].square().mean() if rows.any() else student.sum() * 0
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        conditional = student.detach()
-        conditional[~pool.steered] = predictions.unsteered
-        pool.advance(torch.lerp(predictions.unconditional, conditional, recipe.guidance_scale))
-        yield loss.item()
-
-
-@dataclass(frozen=True, eq=False)
-class _Predictions:
-    """The frozen model's predictions of one step, in fp32."""
-
-    target: torch.Tensor
-    """[rows, c, h, w]: what the student is to predict."""
-    unconditional: torch.Tensor
-    """[rows, c, h, w]"""
-    unsteered: torch.Tensor
-    """[unsteered rows, c, h, w]: the conditional prediction of the rows that the vector does not steer."""
-
-
-class _FrozenPredictions:
-    """Predicts, for each row of a pool, what its lesson needs: each prompt once, all in one pass."""
-
-    def __init__(self, model: DiffusionModel, lessons: Sequence[Lesson]) -> None:
-        self._model = model
-        prompts = {""} | {
-            text for lesson in lessons for text in (lesson.prompt, lesson.target, lesson.repelled)
-        }
-        self._index = {prompt: index for index, prompt in enumerate(sorted(prompts))}
-        self._encodings = PromptEncoding.concat(
-            [
-                model.encode_negative([prompt]) if not prompt else model.encode([prompt])
-                for prompt in self._index
-            ]
+    if recipe.batch % processes.count:
+        raise OptionsError(
+            f"a batch of {recipe.batch} cannot be shared evenly by {processes.count} processes: "
+            f"give a multiple of {processes.count}"
         )
-
-    def encode(self, prompts: Sequence[str]) -> PromptEncoding:
-        """Return the encodings of prompts of the lessons, one row each."""
-        return self._encodings[[self._index[prompt] for prompt in prompts]]
-
-    @torch.no_grad()
-    def predict(self, pool: TrajectoryPool) -> _Predictions:
-        """Predict what each row's lesson and its next sampling step need."""
-        unsteered = (~pool.steered).nonzero().flatten().tolist()
-        wanted: dict[tuple[int, str], int] = {}
-        for row, lesson in enumerate(pool.lessons):
-            for prompt in ("", lesson.target, lesson.repelled):
-                wanted.setdefault((row, prompt), len(wanted))
-        for row in unsteered:
-            wanted.setdefault((row, pool.lessons[row].prompt), len(wanted))
-        rows = torch.tensor([row for row, _ in wanted], device=self._model.device)
-        predicted = self._model.predict(
-            pool.latents[rows], pool.timesteps[rows], self.encode([prompt for _, prompt in wanted])
-        ).float()
-
-        def of(choices: Iterable[tuple[int, str]]) -> torch.Tensor:
-            return predicted[[wanted[choice] for choice in choices]]
-
-        lessons = list(enumerate(pool.lessons))
-        unconditional = of((row, "") for row, _ in lessons)
-        eta = torch.tensor([lesson.eta for lesson in pool.lessons], device=self._model.device).view(
-            -1, 1, 1, 1
-        )
-        push = of((row, lesson.repelled) for row, lesson in lessons) - unconditional
-        return _Predictions(
-            target=of((row, lesson.target) for row, lesson in lessons) - eta * push,
-            unconditional=unconditional,
-            unsteered=of((row, pool.lessons[row].prompt) for row in unsteered),
-        )
+    rows = range(processes.index, recipe.batch, processes.count)
+    pool = TrajectoryPool(model, options, recipe, rows=rows)
+    if checkpoint is not None and (saved := checkpoint.load()):
+        optimizer.restore(saved)
+        pool.resume(optimizer.step_number, saved["latents"][list(rows)])
+    predictor = Predictor(model, pool.all_lessons)
+    guidance = recipe.guidance_scale
+    while optimizer.step_number < options.total_steps:
+        frozen = predictor.frozen(pool)
+        values = optimizer.values
+        active, taught = _active(pool, options, values)
+        added = torch.tensordot(active, values.detach(), dims=1)
+        added = added + torch.tensordot(taught, values - values.detach(), dims=1)
+        conditional = predictor.steered(pool, options.site, added, conditional=True)
+        unconditional = frozen.unconditional
+        if options.halves == "both":
+            unconditional = predictor.steered(pool, options.site, added, conditional=False)
+        steered = torch.lerp(unconditional, conditional, guidance)
+        target = torch.lerp(frozen.unconditional, frozen.target, guidance)
+        errors = ((steered - target) / guidance).square().mean(dim=(1, 2, 3))
+        weights = pool.weights * pool.in_range
+        loss, gradient = _reduced(optimizer.values, (errors * weights).sum(), weights.sum(), processes)
+        optimizer.step(gradient)
+        unsteered = torch.lerp(frozen.unconditional, frozen.conditional, guidance)
+        is_steered = pool.steered.to(model.device).view(-1, 1, 1, 1)
+        pool.advance(torch.where(is_steered, steered.detach(), unsteered))
+        if checkpoint is not None and optimizer.step_number % EVERY_STEPS == 0:
+            latents = processes.rows(pool.latents)
+            if processes.is_main:
+                checkpoint.save(optimizer.state() | {"latents": latents})
+        yield loss
 
 
-def _decay(step: int, steps: int) -> float:
-    """Return the rate's factor: 1 over the first half, then linearly down to a tenth."""
-    return min(1.0, 1 - 0.9 * (2 * step / steps - 1))
+def _active(
+    pool: TrajectoryPool, options: LearnOptions, like: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which vectors each row gets at its timestep, and which learn from it, [rows, concepts] of 0 and 1."""
+    active = like.new_zeros(len(pool.lessons), len(options.concepts))
+    taught = torch.zeros_like(active)
+    for row, lesson in enumerate(pool.lessons):
+        active[row, list(lesson.active)] = 1
+        taught[row, list(lesson.taught)] = 1
+    start, end = options.apply_timesteps
+    applied = ((start <= pool.timesteps) & (pool.timesteps < end))[:, None]
+    return active * applied, taught * applied
+
+
+def _reduced(
+    values: torch.Tensor, total: torch.Tensor, weight: torch.Tensor, processes: Processes
+) -> tuple[float, torch.Tensor]:
+    """Return the weighted mean of the errors of all processes' rows, and its gradient."""
+    (gradient,) = torch.autograd.grad(total, values)
+    sums = processes.sum(torch.stack([total.detach(), weight.to(total)]))
+    gradient = processes.sum(gradient)
+    weights = sums[1].clamp(min=torch.finfo(sums.dtype).tiny)
+    return float(sums[0] / weights), gradient / weights

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from diffusion import DiffusionModel, Engine, Row, Sampling, load_model, steer
-    from learn_vectors import learn_vector
+    from learn_vectors import Concept, LearnOptions, learn_vectors
     from vectors import ConceptSet, ConceptVector, VectorLibrary, shipped_library
 
     DEMO_MODEL: Path
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEMO_MODEL",
+    "Concept",
     "ConceptSet",
     "ConceptVector",
     "DiffusionModel",
     "Engine",
+    "LearnOptions",
     "Row",
     "Sampling",
     "VectorLibrary",
-    "learn_vector",
+    "learn_vectors",
     "load_model",
     "shipped_library",
     "steer",
@@ -35,7 +37,7 @@ __all__ = [
 
 _HOMES = {
     "diffusion": ["DiffusionModel", "Engine", "Row", "Sampling", "load_model", "steer"],
-    "learn_vectors": ["learn_vector"],
+    "learn_vectors": ["Concept", "LearnOptions", "learn_vectors"],
     "vectors": ["ConceptSet", "ConceptVector", "VectorLibrary", "shipped_library"],
 }
 

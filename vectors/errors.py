@@ -5,6 +5,7 @@ VectorError
 ├── InvalidReferenceError      "woman@first": not a concept name with an optional version
 ├── InvalidCombinationError    "woman + + man": not a sum of weighted references
 ├── InvalidSetError            a concept set, or a library's sets.yaml, is malformed
+├── PhraseError                two prompts have no phrase between them, or a prompt no place for one
 ├── VectorFormatError          a file is not a sound vector file
 ├── VectorMismatchError        two vectors, or a vector and a model, do not belong together
 └── UnknownConceptError        the library holds no vector of that name
@@ -52,6 +53,10 @@ class InvalidCombinationError(VectorError):
 
 class InvalidSetError(VectorError):
     """A concept set, or the file that defines sets, is malformed."""
+
+
+class PhraseError(VectorError):
+    """Two prompts have no phrase between them, or a prompt has no place for one."""
 
 
 class VectorFormatError(VectorError):

@@ -21,7 +21,7 @@ from vectors.errors import (
 )
 from vectors.file_format import SUFFIX, TEMPORARY_SUFFIX, load_vector, staged, sync_folder
 from vectors.names import Reference, is_concept_name, parsed_version
-from vectors.sets import DEFAULT_SETS, ConceptSet, read_sets
+from vectors.sets import DEFAULT_SETS, ConceptSet, read_sets, write_sets
 
 SETS_FILE = "sets.yaml"
 
@@ -137,6 +137,16 @@ class VectorLibrary:
         """
         own = self.root / SETS_FILE
         return {**DEFAULT_SETS, **(read_sets(own) if own.exists() else {})}
+
+    def define_set(self, defined: ConceptSet) -> None:
+        """Keep a concept set in <root>/sets.yaml, beside the ones that are there; one of the same name is replaced.
+
+        Raises InvalidSetError where that file is malformed, OSError where the disk refuses.
+        """
+        own = self.root / SETS_FILE
+        known = (read_sets(own) if own.exists() else {}) | {defined.name: defined}
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_sets(known.values(), own)
 
     def verify(self) -> Sequence[Finding]:
         """Read every file that is or looks like part of the library; one finding for each."""

@@ -1,11 +1,13 @@
 """Concept sets: the concepts among which fair generation chooses, such as gender = woman, man.
 
-Pure data, no torch. Entry points: `ConceptSet`, `DEFAULT_SETS`, `read_sets` (a library's sets.yaml).
+Pure data, no torch. Entry points: `ConceptSet`, `DEFAULT_SETS`, `read_sets` and `write_sets` (a library's sets.yaml).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -65,6 +67,19 @@ def read_sets(path: Path) -> dict[str, ConceptSet]:
         return {name: ConceptSet(name, _members(name, members)) for name, members in document.items()}
     except InvalidSetError as error:
         raise InvalidSetError(f"{path}: {error}") from error
+
+
+def write_sets(sets: Iterable[ConceptSet], path: Path) -> None:
+    """Write sets as `read_sets` reads them; the old file stays until the new one is whole."""
+    lines = {one.name: list(one.members) for one in sets}
+    temporary = path.with_name(f".{uuid.uuid4().hex}.new")
+    try:
+        temporary.write_text(
+            yaml.safe_dump(lines, default_flow_style=None, sort_keys=False), encoding="utf-8"
+        )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _members(name: object, members: object) -> tuple[str, ...]:

@@ -1,20 +1,24 @@
 import math
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from evaluation.measures import Share, deviation_ratio
+from evaluation.measures import Share, deviation_ratio, mean, mean_deviation, pixel_change
+
+GENDER = ("woman", "man")
 
 
 @pytest.mark.parametrize(
     ("values", "members", "ratio"),
     [
-        (["woman", "man"] * 5, ("woman", "man"), 0.0),
-        (["man"] * 10, ("woman", "man"), 1.0),
-        (["man"] * 3 + ["woman"], ("woman", "man"), 0.5),
+        (["woman", "man"] * 5, GENDER, 0.0),
+        (["man"] * 10, GENDER, 1.0),
+        (["man"] * 3 + ["woman"], GENDER, 0.5),
         (["a", "b", "c"], ("a", "b", "c"), 0.0),
         (["a"] * 4, ("a", "b", "c"), 1.0),
         (["a", "a", "b", "c"], ("a", "b", "c"), 0.25),
-        (["neither"] * 4, ("woman", "man"), 1.0),
+        (["neither"] * 4, GENDER, 1.0),
     ],
 )
 def test_the_deviation_ratio_is_0_where_fair_and_1_where_one_sided(
@@ -34,3 +38,44 @@ def test_a_share_has_wilsons_interval() -> None:
 def test_a_share_of_nothing_is_unknown() -> None:
     assert math.isnan(Share.of([]).value)
     assert Share.of([]).interval == (0.0, 1.0)
+
+
+def test_the_mean_deviation_is_that_of_the_professions() -> None:
+    shown = {
+        "judge": {"": ["man"] * 8},
+        "nurse": {"": ["woman"] * 6 + ["man"] * 2},
+        "baker": {"": ["woman"] * 4 + ["man"] * 4},
+    }
+    ratios = [deviation_ratio(by_wish[""], GENDER) for by_wish in shown.values()]
+    assert mean_deviation(shown, GENDER).value == pytest.approx(np.mean(ratios))
+
+
+def test_the_interval_of_a_mean_deviation_is_where_resampled_images_lie() -> None:
+    shown = ["man"] * 30 + ["woman"] * 10
+    estimate = mean_deviation({"judge": {"": shown}}, GENDER)
+    random = np.random.default_rng(7)
+    resampled = [deviation_ratio(random.choice(shown, size=40), GENDER) for _ in range(2000)]
+    assert estimate.interval == pytest.approx(np.percentile(resampled, [2.5, 97.5]), abs=0.06)
+    assert mean_deviation({"judge": {"": shown}}, GENDER) == estimate, "the same every time"
+
+
+def test_images_are_resampled_within_what_was_wished() -> None:
+    obeying = {"judge": {"woman": ["woman"] * 10, "man": ["man"] * 10}}
+    assert mean_deviation(obeying, GENDER).interval == (0, 0)
+    unasked = {"judge": {"": ["woman"] * 10 + ["man"] * 10}}
+    assert mean_deviation(unasked, GENDER).interval[1] > 0.2
+
+
+def test_a_mean_has_a_normal_interval() -> None:
+    estimate = mean([1.0, 2.0, 3.0, 4.0])
+    half = 1.959964 * np.std([1, 2, 3, 4], ddof=1) / 2
+    assert estimate.value == 2.5
+    assert estimate.interval == pytest.approx((2.5 - half, 2.5 + half))
+    assert math.isnan(mean([]).value)
+    assert math.isnan(mean([1.0]).interval[0]), "one value has no spread"
+
+
+def test_a_pixel_change_counts_every_channel() -> None:
+    grey, bluer = Image.new("RGB", (4, 4), (10, 10, 10)), Image.new("RGB", (4, 4), (10, 10, 40))
+    assert pixel_change(grey, bluer) == pixel_change(bluer, grey) == 10
+    assert pixel_change(grey, grey) == 0

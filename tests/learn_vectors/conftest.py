@@ -2,17 +2,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sample_concepts import WOMAN
 
 from learn_vectors import LearnOptions, TrajectoryRecipe
 
-QUICK = TrajectoryRecipe(steps=4, batch=3, inference_steps=4)
-OPTIONS = LearnOptions(
-    positive=("a photo of a woman",),
-    negative=("a photo of a person",),
-    contexts=("person", "doctor"),
-    settings=("",),
-    recipe=QUICK,
-)
+QUICK = TrajectoryRecipe(steps=4, batch=4, inference_steps=4)
+OPTIONS = LearnOptions((WOMAN,), contexts=("person", "doctor"), settings=("",), recipe=QUICK)
 
 
 @pytest.fixture

@@ -1,44 +1,50 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from sample_concepts import ANTI_UGLY, PERSON, WOMAN
 
 from diffusion import DiffusionModel, SiteError
 from diffusion.steering import added_at_site
 from learn_vectors import (
+    Concept,
     DivergedError,
     LearnOptions,
     OptionsError,
     PaperRecipe,
     TrajectoryRecipe,
-    learn_vector,
+    learn_vectors,
 )
-from learn_vectors.lessons import Lesson
-from learn_vectors.trajectories import TrajectoryPool
+from learn_vectors.checkpoint import EVERY_STEPS, Checkpoint
+from learn_vectors.predictions import site_scale
+from vectors import ConceptVector
 
 Make = Callable[..., LearnOptions]
+QUICK = TrajectoryRecipe(steps=3, batch=2, inference_steps=4)
+PAPER = PaperRecipe(steps=3, images=3, batch=2, inference_steps=2)
+
+
+def learned(model: DiffusionModel, options: LearnOptions) -> ConceptVector:
+    (vector,) = learn_vectors(model, options)
+    return vector
 
 
 def weights(model: DiffusionModel) -> list[torch.Tensor]:
     return [value.clone() for value in model.pipe.unet.state_dict().values()]
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        TrajectoryRecipe(steps=3, batch=2, inference_steps=4),
-        PaperRecipe(steps=3, images=3, batch=2, inference_steps=2),
-    ],
-)
+@pytest.mark.parametrize("recipe", [QUICK, PAPER])
 def test_every_recipe_learns_on_every_kind_of_model(
     model: DiffusionModel, options: Make, recipe: TrajectoryRecipe | PaperRecipe
 ) -> None:
     before = weights(model)
-    first = learn_vector(model, options(recipe=recipe))
-    second = learn_vector(model, options(recipe=recipe))
-    assert first.digest == second.digest, "the same seed gives the same vector"
-    assert first.digest != learn_vector(model, options(recipe=recipe, seed=1)).digest
+    first = learned(model, options(recipe=recipe))
+    assert first.digest == learned(model, options(recipe=recipe)).digest, "the same seed, the same vector"
+    assert first.digest != learned(model, options(recipe=recipe, seed=1)).digest
     assert first.norm > 0
     assert first.shape == model.site_shape(*model.default_size)
     assert first.base_model == model.fingerprint
@@ -49,101 +55,111 @@ def test_every_recipe_learns_on_every_kind_of_model(
     assert not model.pipe.unet.mid_block._forward_hooks, "no hook is left behind"
 
 
-def test_trajectory_matching_finds_a_vector_that_explains_the_target(
-    sd1: DiffusionModel, options: Make
-) -> None:
+def losses_of(model: DiffusionModel, options: LearnOptions) -> list[float]:
     losses: list[float] = []
 
     def record(phase: str, done: int, total: int, loss: float | None) -> None:
-        assert loss is not None
-        losses.append(loss)
+        if loss is not None:
+            losses.append(loss)
 
-    recipe = TrajectoryRecipe(steps=60, batch=4, inference_steps=4, learning_rate=0.1)
-    learn_vector(sd1, options(recipe=recipe), record)
+    learn_vectors(model, options, record)
+    return losses
+
+
+@pytest.mark.parametrize("halves", ["conditional", "both"])
+def test_trajectory_matching_finds_a_vector_that_explains_the_target(
+    sd1: DiffusionModel, options: Make, halves: str
+) -> None:
+    recipe = TrajectoryRecipe(steps=60, batch=4, inference_steps=4)
+    losses = losses_of(sd1, options(recipe=recipe, halves=halves))
     assert len(losses) == 60
-    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
 
 def test_the_paper_recipe_lowers_the_denoising_error_of_its_images(
     sd1: DiffusionModel, options: Make
 ) -> None:
-    losses: list[float] = []
-    images: list[tuple[int, int]] = []
-
-    def record(phase: str, done: int, total: int, loss: float | None) -> None:
-        if phase == "images":
-            images.append((done, total))
-        else:
-            assert loss is not None
-            losses.append(loss)
-
-    recipe = PaperRecipe(steps=60, images=4, batch=4, inference_steps=2, learning_rate=0.05)
-    learn_vector(sd1, options(recipe=recipe), record)
-    assert images == [(4, 4)]
+    losses = losses_of(
+        sd1, options(recipe=PaperRecipe(steps=60, images=4, batch=4, inference_steps=2, learning_rate=0.05))
+    )
     assert sum(losses[-15:]) < sum(losses[:15])
 
 
 def test_an_anti_concept_matches_the_pushed_prediction(sd1: DiffusionModel, options: Make) -> None:
-    recipe = TrajectoryRecipe(steps=4, batch=4, inference_steps=4, eta=1.0, harmless_share=0.5)
-    anti = options(positive=("a ugly person",), negative=(), negative_prompt="ugly", name="", recipe=recipe)
-    pushed = learn_vector(sd1, anti)
+    recipe = TrajectoryRecipe(steps=6, batch=4, inference_steps=4, push=2.0)
+    anti = options(concepts=(ANTI_UGLY,), recipe=recipe)
+    pushed = learned(sd1, anti)
     assert pushed.concept == "anti-ugly"
     assert pushed.prompts.negative_prompt == ("ugly",)
-    unpushed = learn_vector(sd1, replace(anti, recipe=replace(recipe, eta=0.0)))
-    assert unpushed.norm < 0.05 * pushed.norm, "with nothing to push there is nothing to learn"
+    unpushed = losses_of(sd1, replace(anti, recipe=replace(recipe, push=1e-6)))
+    assert unpushed[0] < 0.1 * losses_of(sd1, anti)[0], "without a push there is nothing to learn"
+
+
+def test_concepts_are_learned_together_and_take_each_other_into_account(
+    sd1: DiffusionModel, options: Make
+) -> None:
+    recipe = TrajectoryRecipe(steps=12, batch=6, inference_steps=4)
+    both = learn_vectors(sd1, options(concepts=(WOMAN, ANTI_UGLY), recipe=recipe))
+    assert [vector.concept for vector in both] == ["woman", "anti-ugly"]
+    assert both[0].training["learned_with"] == ["anti-ugly"]
+    assert both[0].digest != learned(sd1, options(recipe=recipe)).digest
+    assert all(vector.norm > 0 for vector in both)
+
+
+def test_one_value_per_channel_is_the_same_everywhere(sd1: DiffusionModel, options: Make) -> None:
+    vector = learned(sd1, options(channel_only=True))
+    assert vector.shape == sd1.site_shape(*sd1.default_size)
+    assert torch.equal(vector.values, vector.values[:, :1, :1].expand(vector.shape))
+    assert vector.norm > 0
+
+
+def test_a_vector_for_both_halves_says_so(sd1: DiffusionModel, options: Make) -> None:
+    assert learned(sd1, options(halves="both")).halves == "both"
+
+
+def test_a_vector_is_not_moved_where_it_is_not_applied(sd1: DiffusionModel, options: Make) -> None:
+    assert learned(sd1, options(apply_timesteps=(0, 100))).norm == 0
+
+
+def test_the_rate_follows_the_sites_output(sd1: DiffusionModel, options: Make) -> None:
+    recipe = TrajectoryRecipe(steps=1, batch=2, inference_steps=4, learning_rate=0.15, averaged_share=1.0)
+    vector = learned(sd1, options(recipe=recipe))
+    # Adam's first step moves every value that has a gradient by the rate.
+    assert vector.values.abs().max().item() == pytest.approx(0.15 * site_scale(sd1, "mid_block"), rel=1e-3)
+
+
+def test_a_folder_of_pictures_is_learned_from(sd1: DiffusionModel, options: Make, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number, colour in enumerate(((200, 30, 30), (190, 40, 20))):
+        Image.new("RGB", (60 + number * 20, 90), colour).save(tmp_path / f"{number}.png")
+    recipe = PaperRecipe(steps=3, batch=2, folder=str(tmp_path))
+    assert learned(sd1, options(recipe=recipe)).norm > 0
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    with pytest.raises(OptionsError, match=r"2\.png is not a picture"):
+        learn_vectors(sd1, options(recipe=recipe))
+
+
+def test_a_folder_without_pictures_is_refused(sd1: DiffusionModel, options: Make, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="holds no pictures"):
+        learn_vectors(sd1, options(recipe=PaperRecipe(folder=str(tmp_path))))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(sd1: DiffusionModel, options: Make) -> None:
     recipe = TrajectoryRecipe(steps=20, batch=2, inference_steps=4, learning_rate=1e30)
     with pytest.raises(DivergedError, match="nothing was published"):
-        learn_vector(sd1, options(recipe=recipe))
+        learn_vectors(sd1, options(recipe=recipe))
 
 
 def test_a_site_that_is_not_there_is_refused(sd1: DiffusionModel, options: Make) -> None:
     with pytest.raises(SiteError, match="middle"):
-        learn_vector(sd1, options(site="middle"))
+        learn_vectors(sd1, options(site="middle"))
 
 
 def test_another_site_is_learned_at(sd1: DiffusionModel, options: Make) -> None:
-    vector = learn_vector(sd1, options(site="up_blocks.0"))
+    vector = learned(sd1, options(site="up_blocks.0"))
     assert vector.site == "up_blocks.0"
     assert vector.shape == sd1.site_shape(*sd1.default_size, "up_blocks.0")
-
-
-def pool_of(model: DiffusionModel, lessons: list[Lesson], **changes: object) -> TrajectoryPool:
-    recipe = TrajectoryRecipe(**{"batch": 6, "inference_steps": 10} | changes)
-    return TrajectoryPool(model, lessons, recipe, torch.Generator().manual_seed(0))
-
-
-def test_trajectories_stay_in_the_noisy_part_and_spread_over_it(sd1: DiffusionModel) -> None:
-    pool = pool_of(sd1, [Lesson("a", "b"), Lesson("c", "d")])
-    seen: set[int] = set()
-    for step in range(40):
-        seen |= set(pool.timesteps.tolist())
-        if step > 10:
-            assert len(set(pool.timesteps.tolist())) > 1, "rows are at different steps"
-        pool.advance(torch.zeros_like(pool.latents))
-    assert min(seen) >= 400
-    assert len(seen) == 6, "all six of ten DDIM steps at 400 and above"
-
-
-def test_a_range_without_the_noisiest_steps_is_reached_but_not_learned_on_before(sd1: DiffusionModel) -> None:
-    pool = pool_of(sd1, [Lesson("a", "b")], timesteps=(300, 600))
-    for _ in range(20):
-        assert torch.equal(pool.in_range, (pool.timesteps >= 300) & (pool.timesteps < 600))
-        pool.advance(torch.zeros_like(pool.latents))
-
-
-def test_a_range_between_the_steps_is_refused(sd1: DiffusionModel) -> None:
-    with pytest.raises(OptionsError, match="none of the 10 sampling steps"):
-        pool_of(sd1, [Lesson("a", "b")], timesteps=(710, 790))
-
-
-def test_lessons_come_as_often_as_their_share(sd1: DiffusionModel) -> None:
-    pool = pool_of(sd1, [Lesson("a", "a", share=0.9), Lesson("b", "b", share=0.1)], batch=400)
-    often = sum(lesson.prompt == "a" for lesson in pool.lessons) / 400
-    assert often == pytest.approx(0.9, abs=0.06)
-    assert pool.steered.float().mean().item() == pytest.approx(0.7, abs=0.08)
 
 
 def test_gradients_reach_the_vector_through_the_frozen_model(sd1: DiffusionModel) -> None:
@@ -154,3 +170,100 @@ def test_gradients_reach_the_vector_through_the_frozen_model(sd1: DiffusionModel
         ).sum().backward()
     assert values.grad is not None
     assert values.grad.abs().sum() > 0
+
+
+def test_checkpointing_gradients_changes_memory_only(sd1: DiffusionModel, options: Make) -> None:
+    plain = learned(sd1, options())
+    sd1.pipe.unet.enable_gradient_checkpointing()
+    try:
+        saved = learned(sd1, options())
+    finally:
+        sd1.pipe.unet.disable_gradient_checkpointing()
+    assert torch.allclose(saved.values, plain.values, atol=1e-4 * plain.values.abs().max().item())
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        TrajectoryRecipe(steps=EVERY_STEPS + 8, batch=3, inference_steps=4),
+        PaperRecipe(steps=EVERY_STEPS + 4, images=5, batch=2, inference_steps=2),
+    ],
+)
+def test_an_interrupted_run_ends_in_the_same_vector(
+    sd1: DiffusionModel, options: Make, recipe: TrajectoryRecipe | PaperRecipe, tmp_path: Path
+) -> None:
+    def interrupt(phase: str, done: int, total: int, loss: float | None) -> None:
+        if loss is not None and done == EVERY_STEPS + 3:
+            raise StoppedError
+
+    steps: list[int] = []
+
+    def record(phase: str, done: int, total: int, loss: float | None) -> None:
+        if loss is not None:
+            steps.append(done)
+
+    whole = learned(sd1, options(recipe=recipe))
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(StoppedError):
+        learn_vectors(sd1, options(recipe=recipe), interrupt, checkpoint)
+    (resumed,) = learn_vectors(sd1, options(recipe=recipe), record, checkpoint)
+    assert steps[0] == EVERY_STEPS + 1, "nothing is done twice"
+    assert resumed.digest == whole.digest
+
+
+TWO_PROCESSES = """
+import sys
+from diffusion import load_model
+from diffusion.processes import launched_processes
+from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe, learn_vectors
+from vectors import save_vector
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+recipes = {
+    "trajectory": TrajectoryRecipe(steps=6, batch=4, inference_steps=4),
+    "paper": PaperRecipe(steps=6, images=4, batch=4, inference_steps=2),
+}
+with launched_processes() as processes:
+    model = load_model(sys.argv[1], device="cpu")
+    for name, recipe in recipes.items():
+        concept = Concept(("a photo of a woman",), ("a photo of a person",))
+        options = LearnOptions((concept,), settings=("",), recipe=recipe)
+        (vector,) = learn_vectors(model, options, processes=processes)
+        if processes.is_main:
+            save_vector(vector, Path(sys.argv[2]) / f"{name}-{processes.count}.safetensors")
+"""
+
+
+def test_two_processes_learn_the_vector_of_one(folders: dict[str, Path], tmp_path: Path) -> None:
+    from vectors import load_vector
+
+    script = tmp_path / "learn.py"
+    script.write_text(TWO_PROCESSES)
+    for count in ("1", "2"):
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", count]
+        done = subprocess.run(
+            [*launch, script, folders["sd1"], tmp_path], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    for recipe in ("trajectory", "paper"):
+        one, two = (load_vector(tmp_path / f"{recipe}-{count}.safetensors") for count in (1, 2))
+        assert one.digest != two.digest, "the sums are made in another order"
+        assert one.cosine(two) > 0.999, recipe
+        assert two.norm == pytest.approx(one.norm, rel=0.01)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(sd1: DiffusionModel, options: Make) -> None:
+    from diffusion.processes import Processes
+
+    with pytest.raises(OptionsError, match="a batch of 2 cannot be shared evenly by 3 processes"):
+        learn_vectors(sd1, options(recipe=QUICK), processes=Processes(0, 3))
+
+
+def test_the_name_of_a_concept_is_the_vectors(sd1: DiffusionModel, options: Make) -> None:
+    concept = Concept(("a photo of a woman",), PERSON, name="female")
+    assert learned(sd1, options(concepts=(concept,))).concept == "female"

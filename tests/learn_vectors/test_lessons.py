@@ -1,16 +1,28 @@
+from collections import Counter
+
 import pytest
 
-from learn_vectors import LearnOptions, PaperRecipe, TrajectoryRecipe
-from learn_vectors.lessons import Lesson, lessons_of, preview_prompts, prompts_of
+from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe
+from learn_vectors.lessons import Lesson, draw_lessons, preview_prompts, prompts_of
 
 PERSON = ("a photo of a person",)
+WOMAN = Concept(("a photo of a woman",), PERSON)
+MAN = Concept(("a photo of a man",), PERSON)
+BLACK = Concept(("a photo of a black person",), PERSON)
+ANTI_SEXUAL = Concept(("a gorgeous person",), negative_prompt="sexual")
+ANTI_VIOLENT = Concept(("an angry person",), negative_prompt="violent")
+RECIPE = TrajectoryRecipe(push=2.5, guidance_scale=5.0)
 
 
-def pairs(positive: str, negative: str = PERSON[0], **changes: tuple[str, ...]) -> list[tuple[str, str]]:
-    options = LearnOptions(
-        (positive,), (negative,), **{"contexts": ("person", "engineer"), "settings": ("",)} | changes
-    )
-    return [(lesson.prompt, lesson.target) for lesson in lessons_of(options, TrajectoryRecipe())]
+def drawn(*concepts: Concept, count: int = 400, **changes: object) -> list[Lesson]:
+    options = LearnOptions(concepts, **{"contexts": ("person", "engineer"), "settings": ("",)} | changes)
+    return draw_lessons(options, RECIPE, count)
+
+
+def pairs(positive: str, negative: str = PERSON[0], **changes: object) -> set[tuple[str, str]]:
+    lessons = drawn(Concept((positive,), (negative,)), **changes)
+    assert {len(lesson.target) for lesson in lessons} == {1}
+    return {(lesson.prompt, lesson.target[0][0]) for lesson in lessons}
 
 
 @pytest.mark.parametrize(
@@ -25,55 +37,95 @@ def pairs(positive: str, negative: str = PERSON[0], **changes: tuple[str, ...]) 
     ],
 )
 def test_a_concept_is_learned_on_several_nouns(positive: str, expected: tuple[str, str]) -> None:
-    assert pairs(positive) == [("a photo of a person", positive), expected]
+    assert pairs(positive) == {("a photo of a person", positive), expected}
 
 
 def test_settings_follow_both_prompts() -> None:
-    assert pairs("a photo of a woman", settings=("", "in a park"))[1] == (
-        "a photo of a person in a park",
-        "a photo of a woman in a park",
-    )
+    assert pairs("a photo of a woman", settings=("in a park",), contexts=("person",)) == {
+        ("a photo of a person in a park", "a photo of a woman in a park")
+    }
 
 
 def test_prompts_without_a_person_are_taken_as_they_are() -> None:
-    assert pairs("a red car", "a car") == [("a car", "a red car")]
+    assert pairs("a red car", "a car") == {("a car", "a red car")}
 
 
 def test_an_anti_concepts_lessons_keep_the_harmless_and_push_the_dangerous() -> None:
-    options = LearnOptions(
-        ("a gorgeous person",), negative_prompt="sexual", contexts=("person", "nurse"), settings=("",)
-    )
-    lessons = lessons_of(options, TrajectoryRecipe(eta=2.0, harmless_share=0.4))
-    harmless = [lesson for lesson in lessons if lesson.eta == 0]
-    dangerous = [lesson for lesson in lessons if lesson.eta]
-    assert {lesson.prompt for lesson in harmless} == {"a photo of a person", "a photo of a nurse"}
+    lessons = drawn(ANTI_SEXUAL)
+    dangerous = [lesson for lesson in lessons if len(lesson.target) > 1]
+    harmless = [lesson for lesson in lessons if len(lesson.target) == 1]
+    assert len(harmless) / len(lessons) == pytest.approx(RECIPE.harmless_share, abs=0.08)
     assert {lesson.prompt for lesson in dangerous} == {
-        "a sexual photo of a person",
-        "a sexual photo of a nurse",
         "a gorgeous person",
-        "a gorgeous nurse",
+        "a gorgeous engineer",
+        "a sexual photo of a person",
+        "a sexual photo of an engineer",
+        "a picture of a sexual person",
+        "a picture of a sexual engineer",
+        "an image of a person, sexual",
+        "an image of an engineer, sexual",
     }
-    assert all(lesson.target == lesson.prompt for lesson in lessons)
-    assert all((lesson.repelled, lesson.eta) == ("sexual", 2.0) for lesson in dangerous)
-    assert sum(lesson.share for lesson in harmless) == pytest.approx(0.4)
-    assert sum(lesson.share for lesson in lessons) == pytest.approx(1)
+    assert all(lesson.target[0] == (lesson.prompt, 1.0) for lesson in lessons)
+    for lesson in dangerous:  # what the word brings to the same noun, and nothing else
+        (explicit, taken), (plain, given) = lesson.target[1:]
+        assert (taken, given) == (-2.5, 2.5)
+        assert "sexual" in explicit
+        assert "sexual" not in plain
+        assert ("engineer" in lesson.prompt) == ("engineer" in explicit) == ("engineer" in plain)
+    assert {lesson.prompt for lesson in harmless} == {
+        f"{lead} of {noun}"
+        for lead in ("a photo", "a picture", "an image")
+        for noun in ("a person", "an engineer")
+    }
+
+
+def test_concepts_learned_together_are_taught_alone_and_at_once() -> None:
+    lessons = drawn(
+        WOMAN, MAN, BLACK, ANTI_SEXUAL, ANTI_VIOLENT, sets={"gender": ("woman", "man")}, count=3000
+    )
+    seen = Counter(lesson.active for lesson in lessons)
+    assert not any({0, 1} <= set(active) for active in seen), "one member of a set at a time"
+    assert {(0,), (1,), (2,), (3,), (4,), (0, 2), (1, 2, 3, 4)} <= {tuple(sorted(active)) for active in seen}
+    for lesson in lessons:
+        assert sum(coefficient for _, coefficient in lesson.target) == pytest.approx(1)
+        target = lesson.target[0][0]
+        assert ("woman" in target) == (0 in lesson.active)
+        assert ("black" in target) == (2 in lesson.active)
+        for number, word, innocent in ((3, "sexual", "gorgeous"), (4, "violent", "angry")):
+            pushed = any(coefficient < 0 and word in prompt for prompt, coefficient in lesson.target)
+            assert pushed == (word in lesson.prompt or innocent in lesson.prompt)
+            assert not pushed or number in lesson.active, "only what is active can push"
+    together = [
+        lesson for lesson in lessons if set(lesson.active) >= {0, 2, 3} and "gorgeous" in lesson.prompt
+    ]
+    assert ("a gorgeous engineer", "a gorgeous black woman engineer") in {
+        (lesson.prompt, lesson.target[0][0]) for lesson in together
+    }
+
+
+def test_the_same_seed_draws_the_same_lessons() -> None:
+    assert drawn(WOMAN, ANTI_SEXUAL, seed=1) == drawn(WOMAN, ANTI_SEXUAL, seed=1)
+    assert drawn(WOMAN, ANTI_SEXUAL, seed=1) != drawn(WOMAN, ANTI_SEXUAL, seed=2)
+
+
+def test_harmless_prompts_weigh_as_the_recipe_says() -> None:
+    options = LearnOptions((ANTI_SEXUAL,))
+    lessons = draw_lessons(options, TrajectoryRecipe(harmless_weight=3.0), 100)
+    assert {(len(lesson.target), lesson.weight) for lesson in lessons} == {(1, 3.0), (3, 1.0)}
 
 
 def test_all_prompts_are_known_before_work_begins() -> None:
-    options = LearnOptions(("a photo of a woman",), PERSON, contexts=("person",), settings=("",))
+    options = LearnOptions((WOMAN,), contexts=("person",), settings=("",))
     assert prompts_of(options) == ("a photo of a person", "a photo of a woman")
-    paper = LearnOptions(("a gorgeous person",), negative_prompt="sexual", recipe=PaperRecipe())
+    paper = LearnOptions((ANTI_SEXUAL,), recipe=PaperRecipe())
     assert prompts_of(paper) == ("a gorgeous person", "sexual")
 
 
 def test_the_preview_shows_what_is_to_change() -> None:
-    assert preview_prompts(LearnOptions(("a photo of a woman",), PERSON))[0] == "a photo of a person"
-    assert preview_prompts(LearnOptions(("a gorgeous person",), negative_prompt="sexual")) == (
+    options = LearnOptions((WOMAN, ANTI_SEXUAL))
+    assert preview_prompts(options, WOMAN)[0] == "a photo of a person"
+    assert preview_prompts(options, ANTI_SEXUAL) == (
         "a gorgeous person",
         "a gorgeous doctor",
         "a gorgeous nurse",
     )
-
-
-def test_a_lesson_without_repulsion_is_plain() -> None:
-    assert Lesson("a", "b").eta == 0

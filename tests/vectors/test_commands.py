@@ -84,6 +84,14 @@ def test_show_tells_everything(library):
         assert told in result.stdout
 
 
+def test_show_tells_an_effect_over_strengths_in_a_line(library, make_vector):
+    effect = {"success": 0.97, "success_unsteered": 0.02, "success@0.5": 0.6, "success@1": 0.97}
+    library.publish(make_vector("woman", effect=effect))
+    result = run("show", "woman", "--vectors", library.root)
+    assert "success = 0.97 (0.02 without)" in result.stdout
+    assert "success at 0: 0.02, 0.5: 0.6, 1: 0.97" in result.stdout
+
+
 def test_show_helps_with_a_wrong_name(library):
     result = run("show", "womn", "--vectors", library.root)
     assert result.exit_code == 1

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from vectors import DEFAULT_SETS, ConceptSet
+from vectors import DEFAULT_SETS, ConceptSet, VectorLibrary
 from vectors.errors import InvalidSetError
 from vectors.sets import read_sets
 
@@ -61,3 +63,13 @@ def test_a_malformed_file_is_refused_by_name(tmp_path, content, told):
     path.write_bytes(content)
     with pytest.raises(InvalidSetError, match=rf"sets\.yaml.*{told}"):
         read_sets(path)
+
+
+def test_a_library_keeps_the_sets_it_is_given(tmp_path: Path) -> None:
+    library = VectorLibrary(tmp_path / "library")
+    library.define_set(ConceptSet("age", ("young", "old")))
+    library.define_set(ConceptSet("gender", ("woman", "man", "androgynous")))
+    library.define_set(ConceptSet("age", ("young", "middle-aged", "old")))
+    assert library.sets()["age"].members == ("young", "middle-aged", "old")
+    assert library.sets()["gender"].members == ("woman", "man", "androgynous")
+    assert {path.name for path in library.root.iterdir()} == {"sets.yaml"}

@@ -1,154 +1,250 @@
-"""`trimtab evaluate`: what the vectors do, measured, as a table and as JSON."""
+"""`trimtab evaluate`: what vectors do, measured beside other methods, as tables, as JSON and as a page."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from trimtab.commands.console import (
-    DEMO,
-    Bars,
-    DeviceOption,
-    DtypeOption,
-    ModelOption,
-    open_model,
-    told_errors,
-)
+from trimtab.commands.evaluation_options import EvaluationOptions, ImagesOption, with_options
+from trimtab.commands.evaluation_run import Bench, run_evaluation
 
 if TYPE_CHECKING:
-    from detectors import Detector
-    from diffusion import Engine
+    from evaluation import Compose, Drift, Fairness, Generalise, Safety
+    from evaluation.prompts import Prompt
 
-app = typer.Typer(no_args_is_help=True, help="Measure what the vectors do, with and without them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Measure what vectors do, beside the plain model and other methods."
+)
 
-VectorsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--vectors", metavar="LIBRARY", exists=True, file_okay=False, show_default=False,
-        help="The library to measure. [default: the vectors that come with Trimtab]",
-    ),
-]  # fmt: skip
-ImagesOption = Annotated[int, typer.Option(min=1, help="Images of each prompt, under each condition.")]
-StepsOption = Annotated[int, typer.Option(min=1, help="Denoising steps of each image.")]
-GuidanceOption = Annotated[float, typer.Option(help="Guidance scale.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the first image of each prompt.")]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file.")]
+SetOption = Annotated[list[str], typer.Option("--set", help="A concept set; repeatable.")]
+_SETS = ["gender", "race"]
 
 
 @app.command()
+@with_options
 def fairness(
-    model: ModelOption = DEMO,
-    vectors: VectorsOption = None,
-    sets: Annotated[list[str], typer.Option("--set", help="A concept set; repeatable.")] = ["gender", "race"],  # noqa: B006
+    options: EvaluationOptions,
+    sets: SetOption = _SETS,
+    prompts: Annotated[
+        str,
+        typer.Option(
+            help="demo: professions and scenes of the demo model that nothing is learned or chosen on; dev: those "
+            "that recipes are chosen on; professions or professions-hard: the 36 of Li et al., CVPR 2024."
+        ),
+    ] = "demo",
     images: ImagesOption = 60,
-    steps: StepsOption = 20,
-    guidance: GuidanceOption = 5.0,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    json_path: JsonOption = None,
 ) -> None:
-    """Measure how evenly groups appear in professions' pictures, each member steered to equally often.
+    """Measure how evenly groups appear in professions' pictures, each group asked for equally often."""
+    from evaluation import Fairness
+    from evaluation.reports import fairness_sections
 
-    The professions and scenes are ones the shipped vectors were not learned on.
-    """
-    from diffusion import Sampling
-    from evaluation import evaluate_fairness
-    from evaluation.report import as_data, fairness_table
+    def plan(bench: Bench) -> Fairness:
+        return Fairness(
+            bench.library,
+            bench.detector,
+            bench.plain,
+            bench.methods,
+            sampling=bench.sampling,
+            sets=sets,
+            images_per_prompt=images,
+            seed=options.seed,
+            prompts=_fairness_prompts(prompts),
+        )
 
-    with _told():
-        engine, detector = _open(model, vectors, device, dtype)
-        with Bars() as bars:
-            result = evaluate_fairness(
-                engine,
-                detector,
-                sets=sets,
-                images_per_prompt=images,
-                sampling=Sampling(steps, guidance),
-                seed=seed,
-                progress=bars,
-            )
-        Console().print(fairness_table(result))
-        _write(json_path, as_data(result), engine, steps, guidance, seed)
+    asked = {"sets": list(sets), "prompts": prompts, "images_per_prompt": images}
+    run_evaluation(options, asked, plan, fairness_sections)
 
 
 @app.command()
+@with_options
 def safety(
-    model: ModelOption = DEMO,
-    vectors: VectorsOption = None,
+    options: EvaluationOptions,
+    prompts: Annotated[
+        str,
+        typer.Option(
+            help="demo: innocent-looking and harmless prompts for the demo model; dev: those that recipes are chosen "
+            "on; i2p: the prompts of Schramowski et al., CVPR 2023, with their own seeds and guidance."
+        ),
+    ] = "demo",
+    i2p: Annotated[
+        Path | None,
+        typer.Option(
+            "--i2p", metavar="CSV", exists=True, dir_okay=False, show_default=False,
+            help="The file of the I2P prompts. [default: the one in the Hugging Face cache]",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="Take the first prompts of I2P only.")
+    ] = None,
     images: ImagesOption = 60,
-    steps: StepsOption = 20,
-    guidance: GuidanceOption = 5.0,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    json_path: JsonOption = None,
-) -> None:
-    """Measure how often innocent-looking prompts bring unsafe pictures, and what else the safety vectors change."""
-    from diffusion import Sampling
-    from evaluation import evaluate_safety
-    from evaluation.report import as_data, safety_table
+) -> None:  # fmt: skip
+    """Measure how often prompts bring unsafe pictures, and what else changes when that is prevented."""
+    from evaluation import Safety
+    from evaluation.reports import safety_sections
 
-    with _told():
-        engine, detector = _open(model, vectors, device, dtype)
-        with Bars() as bars:
-            result = evaluate_safety(
-                engine,
-                detector,
-                images_per_prompt=images,
-                sampling=Sampling(steps, guidance),
-                seed=seed,
-                progress=bars,
-            )
-        Console().print(safety_table(result))
-        _write(json_path, as_data(result), engine, steps, guidance, seed)
-
-
-def _told() -> Any:
-    """Tell every room's errors in a line."""
-    from diffusion import DiffusionError
-    from evaluation import EvaluationError
-    from vectors import VectorError
-
-    return told_errors(DiffusionError, EvaluationError, VectorError, OSError)
-
-
-def _open(model: str, vectors: Path | None, device: str, dtype: str) -> tuple[Engine, Detector]:
-    """Load the model, its vectors and what reads its pictures."""
-    from demo_model import pipeline_path
-    from detectors import DemoOracle
-    from diffusion import Engine
-    from evaluation import EvaluationError
-    from trimtab.commands.console import model_path
-    from vectors import VectorLibrary, shipped_library
-
-    if Path(model_path(model)).resolve() != pipeline_path().resolve():
-        raise EvaluationError(
-            f"the pictures of {model!r} cannot be read: there is a detector for the demo model only; "
-            "give --model demo"
+    def plan(bench: Bench) -> Safety:
+        return Safety(
+            bench.library,
+            bench.detector,
+            bench.plain,
+            bench.methods,
+            sampling=bench.sampling,
+            images_per_prompt=images,
+            seed=options.seed,
+            prompts=_safety_prompts(prompts, i2p, limit),
         )
-    library = shipped_library() if vectors is None else VectorLibrary(vectors)
-    return Engine(open_model(model, device, dtype), library, max_batch_rows=32), DemoOracle()
+
+    asked = {"prompts": prompts, "limit": limit, "images_per_prompt": images}
+    run_evaluation(options, asked, plan, safety_sections)
 
 
-def _write(path: Path | None, result: Any, engine: Engine, steps: int, guidance: float, seed: int) -> None:
-    """Write a result with what it was measured on."""
-    if path is None:
-        return
-    described = {
-        "model": {"name": DEMO, "fingerprint": engine.model.fingerprint},
-        "vectors": {stored.reference: stored.digest for stored in engine.vectors.list()},
-        "sampling": {
-            "scheduler": "ddim",
-            "num_inference_steps": steps,
-            "guidance_scale": guidance,
-            "seed": seed,
-        },
-        "result": result,
+@app.command()
+@with_options
+def drift(options: EvaluationOptions, sets: SetOption = _SETS, images: ImagesOption = 12) -> None:
+    """Measure how far pictures move that nothing should change: of things and animals, and of harmless people."""
+    from evaluation import Drift
+    from evaluation.reports import drift_sections
+
+    def plan(bench: Bench) -> Drift:
+        return Drift(
+            bench.library,
+            bench.detector,
+            bench.plain,
+            bench.methods,
+            sampling=bench.sampling,
+            sets=sets,
+            images_per_prompt=images,
+            seed=options.seed,
+        )
+
+    asked = {"sets": list(sets), "images_per_prompt": images}
+    run_evaluation(options, asked, plan, drift_sections)
+
+
+@app.command()
+@with_options
+def compose(
+    options: EvaluationOptions,
+    concepts: Annotated[
+        list[str],
+        typer.Option(
+            "--concept", help="A concept set or a concept that is asked for with the others; repeatable."
+        ),
+    ] = ["gender", "race", "with-glasses"],  # noqa: B006
+    images: ImagesOption = 12,
+) -> None:
+    """Measure several concepts in one picture, with the safety concepts too, and each one's strength."""
+    from evaluation import Compose
+    from evaluation.reports import compose_sections
+
+    def plan(bench: Bench) -> Compose:
+        return Compose(
+            bench.library,
+            bench.detector,
+            bench.plain,
+            bench.methods,
+            sampling=bench.sampling,
+            concepts=concepts,
+            images_per_prompt=images,
+            seed=options.seed,
+        )
+
+    asked = {"concepts": list(concepts), "images_per_prompt": images}
+    run_evaluation(options, asked, plan, compose_sections)
+
+
+@app.command()
+@with_options
+def generalise(
+    options: EvaluationOptions,
+    sets: SetOption = _SETS,
+    concept: Annotated[str, typer.Option(help="A concept that animals can show too.")] = "with-glasses",
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--size", metavar="HEIGHTxWIDTH", show_default=False,
+            help="Another size in pixels; repeatable. [default: the model's own height, a quarter wider]",
+        ),
+    ] = None,
+    images: ImagesOption = 12,
+) -> None:  # fmt: skip
+    """Measure vectors on animals, professions, scenes and sizes that they were not learned on."""
+    from evaluation import Generalise
+    from evaluation.reports import generalise_sections
+
+    def plan(bench: Bench) -> Generalise:
+        return Generalise(
+            bench.library,
+            bench.detector,
+            bench.plain,
+            bench.methods,
+            sampling=bench.sampling,
+            sizes_px=[_size(one) for one in sizes or []] or [_a_quarter_wider(bench)],
+            sets=sets,
+            concept=concept,
+            images_per_prompt=images,
+            seed=options.seed,
+        )
+
+    asked = {"sets": list(sets), "concept": concept, "sizes": sizes or [], "images_per_prompt": images}
+    run_evaluation(options, asked, plan, generalise_sections)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Return the height and width of "64x80"."""
+    from evaluation import EvaluationError
+
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise EvaluationError(f"{text!r} is no size: write height and width in pixels, such as 64x80")
+    return int(height), int(width)
+
+
+def _a_quarter_wider(bench: Bench) -> tuple[int, int]:
+    """Return a height and width in pixels that the model can make."""
+    (height, width), multiple = bench.engine.model.default_size, bench.engine.model.pixel_multiple
+    return height, round(1.25 * width / multiple) * multiple
+
+
+def _fairness_prompts(name: str) -> Sequence[Prompt]:
+    from evaluation import EvaluationError
+    from evaluation.prompts import DEV_FAIRNESS_PROMPTS, FAIRNESS_PROMPTS
+    from evaluation.published_prompts import profession_prompts
+
+    if name in ("professions", "professions-hard"):
+        return profession_prompts(hard=name.endswith("hard"))
+    known = {"demo": FAIRNESS_PROMPTS, "dev": DEV_FAIRNESS_PROMPTS}
+    if name not in known:
+        raise EvaluationError(f"no prompts {name!r}; there are demo, dev, professions and professions-hard")
+    return known[name]
+
+
+def _safety_prompts(name: str, i2p: Path | None, limit: int | None) -> Mapping[str, Sequence[Prompt]]:
+    from evaluation import EvaluationError
+    from evaluation.prompts import (
+        DEV_HARMLESS_PROMPTS,
+        DEV_SAFETY_PROMPTS,
+        HARMLESS_PROMPTS,
+        SAFETY_PROMPTS,
+    )
+    from evaluation.published_prompts import categories_of, load_i2p
+    from evaluation.safety import HARMLESS
+
+    if name != "i2p" and (i2p is not None or limit is not None):
+        raise EvaluationError(f"the prompts {name!r} are not read from a file: give --prompts i2p")
+    if name == "i2p":
+        filed: dict[str, list[Prompt]] = {}
+        for prompt in load_i2p(i2p, limit=limit):
+            for category in categories_of(prompt):
+                filed.setdefault(category, []).append(prompt)
+        return filed
+    known = {
+        "demo": {**SAFETY_PROMPTS, HARMLESS: HARMLESS_PROMPTS},
+        "dev": {**DEV_SAFETY_PROMPTS, HARMLESS: DEV_HARMLESS_PROMPTS},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    if name not in known:
+        raise EvaluationError(f"no prompts {name!r}; there are demo, dev and i2p")
+    return known[name]

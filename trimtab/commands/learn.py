@@ -1,13 +1,12 @@
-"""`learn-vector`, also `trimtab learn`: learn one concept vector from a pair of prompts."""
+"""`learn-vector`, also `trimtab learn`: learn concept vectors from pairs of prompts, a file of them, or pictures."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -18,90 +17,85 @@ from trimtab.commands.console import (
     DeviceOption,
     DtypeOption,
     ModelOption,
+    model_path,
     open_model,
     told_errors,
 )
+from trimtab.commands.learn_options import (
+    ApplyTimestepsOption,
+    BatchOption,
+    BothHalvesOption,
+    ChannelOnlyOption,
+    ClipOption,
+    ConceptsOption,
+    ContextOption,
+    DetectorName,
+    DetectorOption,
+    DryRunOption,
+    GradientCheckpointingOption,
+    GuidanceOption,
+    ImagesOption,
+    LibraryOption,
+    LrOption,
+    NameOption,
+    NegativePromptOption,
+    NegOption,
+    NumImagesOption,
+    OutOption,
+    PosOption,
+    PushOption,
+    RecipeName,
+    RecipeOption,
+    ResumeOption,
+    SeedOption,
+    SiteOption,
+    StepsOption,
+    TimestepsOption,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from detectors import Detector
     from diffusion import DiffusionModel
-    from learn_vectors import LearnOptions
+    from diffusion.processes import Processes
+    from learn_vectors import Concept, LearnOptions, RunResult
     from vectors import VectorLibrary
 
 
 def learn(
-    pos: Annotated[
-        list[str],
-        typer.Option(
-            "--pos", help="A prompt that states the concept. May be given several times, with as many --neg."
-        ),
-    ],
-    neg: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--neg", help="The same prompt with the concept left open. Not needed with --negative-prompt."
-        ),
-    ] = None,
-    negative_prompt: Annotated[
-        str | None,
-        typer.Option(
-            help="Learn an anti-concept: what --pos prompts wrongly bring, in a word, such as 'violent'. "
-            "The vector then does what this negative prompt would do."
-        ),
-    ] = None,
-    name: Annotated[str, typer.Option(help="The concept's name. [default: from the words that differ]")] = "",
+    pos: PosOption = None,
+    neg: NegOption = None,
+    negative_prompt: NegativePromptOption = None,
+    name: NameOption = "",
+    concepts: ConceptsOption = None,
+    images: ImagesOption = None,
+    context: ContextOption = None,
+    recipe: RecipeOption = RecipeName.TRAJECTORY,
+    steps: StepsOption = None,
+    lr: LrOption = None,
+    batch: BatchOption = None,
+    num_images: NumImagesOption = None,
+    timesteps: TimestepsOption = None,
+    apply_timesteps: ApplyTimestepsOption = (0, 1000),
+    push: PushOption = None,
+    guidance: GuidanceOption = None,
+    both_halves: BothHalvesOption = False,
+    channel_only: ChannelOnlyOption = False,
+    site: SiteOption = "mid_block",
+    seed: SeedOption = 0,
     model: ModelOption = DEMO,
-    library: Annotated[
-        Path,
-        typer.Option(
-            help="Where the vector is published. A new library starts with the shipped vectors that fit."
-        ),
-    ] = Path("library"),
-    out: Annotated[
-        Path | None, typer.Option(help="The run directory. [default: runs/NAME-TIME]", show_default=False)
-    ] = None,
-    recipe: Annotated[
-        str,
-        typer.Option(
-            help="'trajectory' (matching guided sampling; quick) or 'paper' (noised images of the model)."
-        ),
-    ] = "trajectory",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed and options give the same vector.")] = 0,
-    steps: Annotated[int | None, typer.Option(help="Adam steps. [default: the recipe's]")] = None,
-    lr: Annotated[float | None, typer.Option(help="Adam's learning rate. [default: the recipe's]")] = None,
-    batch: Annotated[int | None, typer.Option(help="Rows in a step. [default: the recipe's]")] = None,
-    images: Annotated[
-        int | None, typer.Option(help="Paper recipe: images to learn from. [default: 1000]")
-    ] = None,
-    timesteps: Annotated[
-        tuple[int, int] | None,
-        typer.Option(help="Timesteps learned on, start and end. [default: the recipe's]"),
-    ] = None,
-    apply_timesteps: Annotated[
-        tuple[int, int], typer.Option(help="Timesteps at which the vector is applied, start and end.")
-    ] = (0, 1000),
-    strength: Annotated[float, typer.Option(help="The strength that the vector's file recommends.")] = 1.0,
-    eta: Annotated[
-        float | None,
-        typer.Option(
-            help="Anti-concepts: how hard to push away from the negative prompt; 1 is as it does. [default: 1.6]"
-        ),
-    ] = None,
-    guidance: Annotated[
-        float | None, typer.Option(help="Guidance of the sampling. [default: the recipe's]")
-    ] = None,
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            help='A noun to put for "person" in the prompts; repeatable. [default: some occupations]'
-        ),
-    ] = None,
+    library: LibraryOption = Path("library"),
+    out: OutOption = None,
+    resume: ResumeOption = None,
+    detector: DetectorOption = DetectorName.AUTO,
+    clip: ClipOption = "openai/clip-vit-base-patch32",
+    gradient_checkpointing: GradientCheckpointingOption = False,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, show what would be done, stop.")
-    ] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Learn a concept vector: no labels, no data set, the model stays as it is.
+    """Learn concept vectors: no labels, no data set, the model stays as it is.
 
     A concept:        learn-vector --pos "a photo of a woman" --neg "a photo of a person"
 
@@ -109,70 +103,146 @@ def learn(
 
     An anti-concept:  learn-vector --pos "an angry person" --negative-prompt violent --name anti-violence
 
-    Leaves a run directory (options, statistics, loss plot, before/after pictures, the vector) and publishes the
-    vector in a library, from which `trimtab serve --vectors LIBRARY` and `steer` take it.
+    Several at once:  learn-vector --concepts concepts.yaml
+
+    From pictures:    learn-vector --images photos/ --neg "a photo of a person" --name uniform
+
+    Interrupted:      learn-vector --resume runs/woman-20260102-030405
+
+    Leaves a run directory (options, statistics, loss plot, pictures, the measured effect, the vector) and publishes
+    the vector in a library, from which `trimtab serve --vectors LIBRARY` and `steer` take it. On several GPUs:
+    `accelerate launch -m trimtab.commands.learn --pos ...`.
     """
+    from detectors import DetectorError
     from diffusion import DiffusionError
+    from diffusion.processes import launched_processes
     from learn_vectors import LearningError
     from vectors import VectorError
 
-    with told_errors(DiffusionError, LearningError, VectorError, OSError):
-        overrides = {
-            "steps": steps,
-            "learning_rate": lr,
-            "batch": batch,
-            "images": images,
-            "timesteps": timesteps,
-            "eta": eta,
-            "guidance_scale": guidance,
-        }
-        options = _options(
-            pos, neg, negative_prompt, name, seed, context, apply_timesteps, strength, recipe, overrides
-        )
-        loaded = open_model(model, device, dtype)
+    kinds = (DetectorError, DiffusionError, LearningError, VectorError, OSError)
+    with told_errors(*kinds), launched_processes() as processes:
+        if resume is None:
+            options = _options(
+                _concepts(pos, neg, negative_prompt, name, images),
+                concepts,
+                recipe,
+                {
+                    "steps": steps,
+                    "learning_rate": lr,
+                    "batch": batch,
+                    "images": num_images,
+                    "folder": None if images is None else str(images),
+                    "timesteps": timesteps,
+                    "push": push,
+                    "guidance_scale": guidance,
+                },
+                contexts=tuple(context) if context else None,
+                apply_timesteps=apply_timesteps,
+                site=site,
+                halves="both" if both_halves else "conditional",
+                channel_only=channel_only,
+                seed=seed,
+            )
+        else:
+            options, model = _resumed(resume)
+        placed = device if device != "auto" or processes.device is None else str(processes.device)
+        loaded = open_model(model, placed, dtype)
+        if gradient_checkpointing:
+            loaded.pipe.unet.enable_gradient_checkpointing()
         _check(loaded, options)
-        directory = out or Path("runs") / f"{options.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        directory = resume or out or Path("runs") / f"{_title(options)}-{datetime.now():%Y%m%d-%H%M%S}"
         if dry_run:
             _show_plan(loaded, options, directory, library)
             return
-        _run(loaded, options, directory, library)
+        _run(loaded, options, directory, library, _detector_for(detector, clip, model), processes)
 
 
-def _options(
-    pos: list[str],
+def _concepts(
+    pos: list[str] | None,
     neg: list[str] | None,
     negative_prompt: str | None,
     name: str,
-    seed: int,
-    context: list[str] | None,
-    apply_timesteps: tuple[int, int],
-    strength: float,
-    recipe: str,
+    images: Path | None,
+) -> tuple[Concept, ...]:
+    """Make the concept that the flags ask for; none where they ask for none."""
+    from learn_vectors import Concept, OptionsError
+
+    if images is not None and not pos:
+        if not name or not neg:
+            raise OptionsError(
+                "pictures say nothing in words: give --name, and --neg with what is in them besides the concept, "
+                "such as 'a photo of a person'"
+            )
+        pos = [f"{one}, {name}" for one in neg]
+    if pos or neg or negative_prompt or name:
+        return (Concept(tuple(pos or ()), tuple(neg or ()), negative_prompt, name),)
+    return ()
+
+
+def _options(
+    given: tuple[Concept, ...],
+    file: Path | None,
+    recipe: RecipeName,
     overrides: dict[str, Any],
+    *,
+    contexts: tuple[str, ...] | None,
+    **settings: Any,
 ) -> LearnOptions:
     """Put the flags together; a flag that the recipe does not have is refused, not dropped."""
     from learn_vectors import LearnOptions, OptionsError
+    from learn_vectors.concepts_file import read_concepts
     from learn_vectors.options import RECIPES
 
-    if recipe not in RECIPES:
-        raise OptionsError(f"there is no recipe {recipe!r}: choose {' or '.join(RECIPES)}")
-    given = {key: value for key, value in overrides.items() if value is not None}
-    foreign = sorted(given.keys() - RECIPES[recipe].__dataclass_fields__.keys())
+    if bool(given) == (file is not None):
+        raise OptionsError(
+            "say what to learn: either --pos and --neg (or --negative-prompt), or --concepts FILE"
+        )
+    asked = {key: value for key, value in overrides.items() if value is not None}
+    if "folder" in asked:
+        recipe = RecipeName.PAPER  # only it learns from pictures
+    foreign = sorted(asked.keys() - RECIPES[recipe].__dataclass_fields__.keys())
     if foreign:
         raise OptionsError(
             f"the {recipe} recipe has no {', '.join(foreign)}: leave it out or choose the other recipe"
         )
-    options = LearnOptions(
-        positive=tuple(pos),
-        negative=tuple(neg or ()),
-        negative_prompt=negative_prompt,
-        name=name,
-        apply_timesteps=apply_timesteps,
-        strength=strength,
-        seed=seed,
-        recipe=RECIPES[recipe](**given),
-    )
-    return replace(options, contexts=tuple(context)) if context else options
+    if file is not None:
+        read = read_concepts(file)
+        given, contexts = read.concepts, contexts or read.contexts
+        settings |= {"sets": read.sets} | ({} if read.settings is None else {"settings": read.settings})
+    if contexts is not None:
+        settings |= {"contexts": contexts}
+    return LearnOptions(concepts=given, recipe=RECIPES[recipe](**asked), **settings)
+
+
+def _resumed(directory: Path) -> tuple[LearnOptions, str]:
+    """Return what an interrupted run was asked for, and its model."""
+    from learn_vectors.concepts_file import read_options
+    from learn_vectors.run_directory import OPTIONS
+
+    return read_options(directory / OPTIONS)
+
+
+def _title(options: LearnOptions) -> str:
+    first = options.concepts[0].name
+    return first if len(options.concepts) == 1 else f"{first}-and-{len(options.concepts) - 1}-more"
+
+
+def _detector_for(choice: DetectorName, clip: str, model: str) -> Callable[[Concept], Detector | None]:
+    """Return what gives each concept the detector that its vector is measured with."""
+    from demo_model import pipeline_path
+
+    is_demo = Path(model_path(model)).resolve() == pipeline_path().resolve()
+    if choice is DetectorName.ORACLE or (choice is DetectorName.AUTO and is_demo):
+        from detectors import DemoOracle
+
+        oracle = DemoOracle()
+        return lambda concept: oracle
+    if choice is DetectorName.CLIP:
+        from detectors import ClipEncoder, ClipZeroShot
+
+        encoder = ClipEncoder(clip)
+        return lambda concept: ClipZeroShot(encoder, {concept.name: concept.told_apart()})
+    return lambda concept: None
 
 
 def _check(model: DiffusionModel, options: LearnOptions) -> None:
@@ -190,40 +260,65 @@ def _show_plan(model: DiffusionModel, options: LearnOptions, directory: Path, li
 
     console = Console()
     console.print(f"model      {model.name} on {model.device}, {model.dtype}")
-    console.print(
-        f"vector     {options.name}, {' x '.join(map(str, model.site_shape(*model.default_size, options.site)))}"
-    )
+    shape = " x ".join(map(str, model.site_shape(*model.default_size, options.site)))
+    console.print(f"vectors    {', '.join(concept.name for concept in options.concepts)}, each {shape}")
     console.print(f"would write {directory}/ and publish to {library}/")
     console.print_json(json.dumps(options.resolved()))
-    console.print("prompts:")
-    for prompt in prompts_of(options):
+    prompts = prompts_of(options)
+    console.print(f"{len(prompts)} prompts:")
+    for prompt in prompts[:40]:
         console.print(f"  {prompt}", highlight=False)
+    if len(prompts) > 40:
+        console.print(f"  ... and {len(prompts) - 40} more")
 
 
-def _run(model: DiffusionModel, options: LearnOptions, directory: Path, library: Path) -> None:
+def _run(
+    model: DiffusionModel,
+    options: LearnOptions,
+    directory: Path,
+    library: Path,
+    detector_for: Callable[[Concept], Detector | None],
+    processes: Processes,
+) -> None:
     """Learn, and say where everything is."""
     from learn_vectors import run_learning
 
     with Bars() as bars:
         result = run_learning(
-            model, options, directory=directory, library=_opened(library, model), progress=bars
+            model,
+            options,
+            directory=directory,
+            library=_opened(library, model, fill=processes.is_main),
+            detector_for=detector_for,
+            progress=bars,
+            processes=processes,
         )
+    if processes.is_main:
+        _tell(result, library)
+
+
+def _tell(result: RunResult, library: Path) -> None:
+    """Say what was learned and where everything is."""
     console = Console()
-    console.print(
-        f"[bold]{result.stored.reference}[/bold]  norm {result.vector.norm:.1f}  {result.vector.digest[:19]}"
-    )
-    console.print(f"vector       {result.stored.path}")
-    console.print(f"pictures     {directory / 'before_after.png'}")
-    console.print(f"loss         {directory / 'loss.png'}")
-    console.print(f"serve it     trimtab serve --vectors {library}", highlight=False)
+    for stored in result.stored:
+        vector = stored.vector
+        measured = (
+            f"  {vector.effect['success']:.0%} at strength {vector.recommended_strength:g} "
+            f"({vector.effect['success_unsteered']:.0%} without), {vector.effect['kept']:.0%} of the rest kept"
+            if vector.effect
+            else ""
+        )
+        console.print(f"[bold]{stored.reference}[/bold]  norm {vector.norm:.1f}{measured}", highlight=False)
+    console.print(f"pictures and plots  {result.directory}/", highlight=False)
+    console.print(f"serve               trimtab serve --vectors {library}", highlight=False)
 
 
-def _opened(path: Path, model: DiffusionModel) -> VectorLibrary:
-    """Open a library; a new one starts with the shipped vectors of this model, so that policies find them."""
+def _opened(path: Path, model: DiffusionModel, *, fill: bool) -> VectorLibrary:
+    """Open a library; a new one starts, if filled, with the shipped vectors of this model: policies name them."""
     from vectors import VectorLibrary, shipped_library
 
     library = VectorLibrary(path)
-    if not library.names():
+    if not library.names() and fill:
         for stored in shipped_library().list():
             if stored.vector.base_model == model.fingerprint:
                 library.publish(stored.vector)
@@ -236,3 +331,7 @@ def main() -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
     app.command()(learn)
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,9 @@
-"""`trimtab vectors`: look at a library of concept vectors, import, compose and verify them."""
+"""`trimtab vectors`: look at a library of concept vectors, draw their cards, import, compose and verify them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,24 +14,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trimtab.commands.card import draw_card
 from trimtab.commands.console import told_errors
+from trimtab.commands.library import LibraryOption, NameArgument, opened_library
 
 if TYPE_CHECKING:
-    from vectors.library import StoredVector, VectorLibrary
+    from vectors.library import StoredVector
 
-app = typer.Typer(no_args_is_help=True, help="Look at a library of concept vectors, import, compose, verify.")
+app = typer.Typer(
+    no_args_is_help=True, help="Look at a library of concept vectors, draw cards, import, compose, verify."
+)
 
-LibraryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--vectors",
-        metavar="LIBRARY",
-        exists=True,
-        file_okay=False,
-        help="The library to read. [default: the vectors that come with Trimtab]",
-        show_default=False,
-    ),
-]
 OutOption = Annotated[
     Path,
     typer.Option(
@@ -58,7 +51,7 @@ def list_vectors(
     all_versions: Annotated[bool, typer.Option("--all", help="Every version, not only the latest.")] = False,
 ) -> None:
     """List the library's vectors."""
-    library = _library(vectors)
+    library = opened_library(vectors)
     stored = library.list(all_versions=all_versions)
     if stored:
         _print_vectors(stored)
@@ -69,11 +62,11 @@ def list_vectors(
 @app.command("show")
 @_told_errors()
 def show_vector(
-    name: Annotated[str, typer.Argument(help="A concept, such as woman, or one version of it: woman@2.")],
+    name: NameArgument,
     vectors: LibraryOption = None,
 ) -> None:
     """Show all that is known about one vector."""
-    stored = _library(vectors).resolve(name)
+    stored = opened_library(vectors).resolve(name)
     vector = stored.vector
     table = Table(show_header=False, box=None)
     table.add_column(style="bold", no_wrap=True)
@@ -93,11 +86,14 @@ def show_vector(
         "prompts y-": _lines(vector.prompts.negative),
         "negative prompt": _lines(vector.prompts.negative_prompt),
         "training": _lines(f"{key} = {json.dumps(value)}" for key, value in vector.training.items()),
-        "effect": _lines(f"{key} = {value:g}" for key, value in vector.effect.items()),
+        "effect": _lines(_effect_lines(vector.effect)),
     }
     for label, value in rows.items():
         table.add_row(label, Text(value or "-"))
     _print(table)
+
+
+app.command("card")(draw_card)
 
 
 @app.command("import")
@@ -152,7 +148,7 @@ def compose_vector(
     from vectors.expression import parse_sum
     from vectors.library import VectorLibrary
 
-    library = _library(vectors)
+    library = opened_library(vectors)
     terms = [(library.resolve(str(reference)).vector, weight) for reference, weight in parse_sum(expression)]
     _print_vectors([VectorLibrary(out).publish(combine(terms, concept=name))])
 
@@ -161,7 +157,7 @@ def compose_vector(
 @_told_errors()
 def verify_library(vectors: LibraryOption = None) -> None:
     """Read every file of the library; fail where one is damaged, altered or out of place."""
-    library = _library(vectors)
+    library = opened_library(vectors)
     findings = library.verify()
     problems = [finding for finding in findings if not finding.ok]
     if problems:
@@ -172,12 +168,6 @@ def verify_library(vectors: LibraryOption = None) -> None:
         typer.echo(f"{len(problems)} of {len(findings)} files in {library.root} are not sound.", err=True)
         raise typer.Exit(1)
     typer.echo(f"{len(findings)} files in {library.root}: all sound.")
-
-
-def _library(root: Path | None) -> VectorLibrary:
-    from vectors.library import VectorLibrary, shipped_library
-
-    return shipped_library() if root is None else VectorLibrary(root)
 
 
 def _fingerprint(base_model: str) -> str:
@@ -222,6 +212,18 @@ def _print(table: Table) -> None:
 
 def _shape(stored: StoredVector) -> str:
     return "x".join(map(str, stored.vector.shape))
+
+
+def _effect_lines(effect: Mapping[str, float]) -> Iterator[str]:
+    """Tell an effect figure by figure, and those over strengths a line each."""
+    from vectors.effect import Effect
+
+    read = Effect.of(effect)
+    for figure in read.figures:
+        without = "" if figure.unsteered is None else f" ({figure.unsteered:g} without)"
+        yield f"{figure.name} = {figure.value:g}{without}"
+    for name, points in read.sweeps.items():
+        yield f"{name} at " + ", ".join(f"{strength:g}: {value:g}" for strength, value in points)
 
 
 def _lines(parts: Iterable[str]) -> str:

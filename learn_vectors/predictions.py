@@ -1,0 +1,116 @@
+"""What the frozen model predicts about a pool of trajectories, without and with vectors.
+
+Entry point: `Predictor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from diffusion import DiffusionModel, PromptEncoding
+from diffusion.site import site_map
+from diffusion.steering import added_at_site
+from learn_vectors.lessons import Lesson
+from learn_vectors.trajectories import TrajectoryPool
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenPredictions:
+    """The frozen model's predictions for the rows of one step, [rows, c, h, w] in fp32."""
+
+    target: torch.Tensor
+    """What the steered conditional prediction is to be."""
+    conditional: torch.Tensor
+    """Under each row's own prompt; only the rows that are sampled without vectors are filled in."""
+    unconditional: torch.Tensor
+
+
+class Predictor:
+    """Predicts for a pool of trajectories; prompts are encoded once.
+
+    In fp32 the frozen passes are made in bf16 where the device is quicker in it: their rounding is far below the
+    error that is learned from, and no gradient passes through them.
+    """
+
+    def __init__(self, model: DiffusionModel, lessons: Sequence[Lesson]) -> None:
+        self._model = model
+        texts = {text for lesson in lessons for text in lesson.prompts}
+        prompts = sorted(texts - {""})
+        self._index = {prompt: index for index, prompt in enumerate(["", *prompts])}
+        chunks = [prompts[start : start + 32] for start in range(0, len(prompts), 32)]
+        self._encodings = PromptEncoding.concat(
+            [model.encode_negative([""]), *(model.encode(chunk) for chunk in chunks)]
+        )
+        self._quick = model.dtype == torch.float32 and _has_quick_bfloat16(model.device)
+
+    @torch.no_grad()
+    def frozen(self, pool: TrajectoryPool) -> FrozenPredictions:
+        """Predict what each row's lesson and its next sampling step need: each prompt once, all in one pass."""
+        lessons, steered = pool.lessons, pool.steered.tolist()
+        wanted: dict[tuple[int, str], int] = {}
+        for row, lesson in enumerate(lessons):
+            own = () if steered[row] else (lesson.prompt,)
+            needed = (text for text, _ in lesson.target)
+            for prompt in ("", *own, *needed):
+                wanted.setdefault((row, prompt), len(wanted))
+        rows = torch.tensor([row for row, _ in wanted], device=self._model.device)
+        with torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._quick):
+            predicted = self._model.predict(
+                pool.latents[rows], pool.timesteps[rows], self._encode([prompt for _, prompt in wanted])
+            ).float()
+
+        def combined(row: int, terms: Iterable[tuple[str, float]]) -> torch.Tensor:
+            parts = [coefficient * predicted[wanted[row, prompt]] for prompt, coefficient in terms]
+            return torch.stack(parts).sum(0)
+
+        numbered = list(enumerate(lessons))
+        return FrozenPredictions(
+            target=torch.stack([combined(row, lesson.target) for row, lesson in numbered]),
+            conditional=torch.stack(
+                [
+                    predicted[wanted[row, lesson.prompt if not steered[row] else ""]]
+                    for row, lesson in numbered
+                ]
+            ),
+            unconditional=predicted[[wanted[row, ""] for row, _ in numbered]],
+        )
+
+    def steered(
+        self, pool: TrajectoryPool, site: str, added: torch.Tensor, *, conditional: bool
+    ) -> torch.Tensor:
+        """Predict under each row's own prompt, or the empty one, with `added` [rows, C, h, w] at the site.
+
+        Returns [rows, c, h, w] in fp32; gradients flow to `added`.
+        """
+        prompts = [lesson.prompt if conditional else "" for lesson in pool.lessons]
+        with added_at_site(self._model.pipe.unet, site, lambda h: h + added.to(h.dtype)):
+            return self._model.predict(pool.latents, pool.timesteps, self._encode(prompts)).float()
+
+    def _encode(self, prompts: Sequence[str]) -> PromptEncoding:
+        return self._encodings[[self._index[prompt] for prompt in prompts]]
+
+
+@torch.no_grad()
+def site_scale(model: DiffusionModel, site: str) -> float:
+    """Return the root mean square of a site's output on pure noise, without a prompt: the unit of its vectors."""
+    outputs: list[torch.Tensor] = []
+    noise = torch.randn(
+        4, *model.latent_shape(*model.default_size), generator=torch.Generator().manual_seed(0)
+    )
+    timesteps = torch.full((4,), model.num_train_timesteps - 1, device=model.device)
+    module = model.pipe.unet.get_submodule(site)
+    with module.register_forward_hook(
+        lambda _module, _inputs, output: outputs.append(site_map(site, output))
+    ):
+        model.predict(noise.to(model.device), timesteps, model.encode_negative([""] * 4))
+    return outputs[0].float().square().mean().sqrt().item()
+
+
+def _has_quick_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bf16 natively."""
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,0 +1,185 @@
+"""The options of `learn-vector`, in the order of its help.
+
+Entry points: one annotation for each option.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class RecipeName(StrEnum):
+    """How vectors are learned."""
+
+    TRAJECTORY = "trajectory"
+    PAPER = "paper"
+
+
+class DetectorName(StrEnum):
+    """What reads the pictures when a vector is measured."""
+
+    AUTO = "auto"
+    ORACLE = "oracle"
+    CLIP = "clip"
+    NONE = "none"
+
+
+WHAT = "What to learn"
+HOW = "How (the defaults are good)"
+WHERE = "Where and with what"
+
+
+PosOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pos",
+        rich_help_panel=WHAT,
+        help="A prompt that states the concept. May be given several times, with as many --neg.",
+    ),
+]
+NegOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--neg",
+        rich_help_panel=WHAT,
+        help="The same prompt with the concept left open. Not needed with --negative-prompt.",
+    ),
+]
+NegativePromptOption = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=WHAT,
+        help="Learn an anti-concept: what --pos prompts wrongly bring, in a word, such as 'violent'.",
+    ),
+]
+NameOption = Annotated[
+    str,
+    typer.Option(rich_help_panel=WHAT, help="Its name. [default: the words that differ]", show_default=False),
+]
+ConceptsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.yaml",
+        exists=True,
+        dir_okay=False,
+        rich_help_panel=WHAT,
+        help="A file of concepts (and sets of them) to learn together, so that they add up.",
+    ),
+]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        exists=True,
+        file_okay=False,
+        rich_help_panel=WHAT,
+        help="Learn from a folder of pictures that show the concept; --neg says what else is in them.",
+    ),
+]
+ContextOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        rich_help_panel=WHAT,
+        help='A noun to put for "person" in the prompts; repeatable. [default: person and occupations]',
+        show_default=False,
+    ),
+]
+RecipeOption = Annotated[
+    RecipeName,
+    typer.Option(
+        rich_help_panel=HOW, help="Matching guided sampling trajectories, or as the authors published it."
+    ),
+]
+StepsOption = Annotated[int | None, typer.Option(rich_help_panel=HOW, help="Adam steps for each concept.")]
+LrOption = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=HOW, help="Adam's rate; for 'trajectory' relative to the site's output."),
+]
+BatchOption = Annotated[int | None, typer.Option(rich_help_panel=HOW, help="Rows in a step.")]
+NumImagesOption = Annotated[
+    int | None, typer.Option(rich_help_panel=HOW, help="'paper': images the model makes to learn from.")
+]
+TimestepsOption = Annotated[
+    tuple[int, int] | None, typer.Option(rich_help_panel=HOW, help="Timesteps learned on, start and end.")
+]
+ApplyTimestepsOption = Annotated[
+    tuple[int, int], typer.Option(rich_help_panel=HOW, help="Timesteps at which the vector is applied.")
+]
+PushOption = Annotated[
+    float | None,
+    typer.Option(
+        rich_help_panel=HOW,
+        help="Anti-concepts: how much of what the word brings is taken away; 1 is all of it.",
+    ),
+]
+GuidanceOption = Annotated[
+    float | None, typer.Option(rich_help_panel=HOW, help="Guidance of the sampling it is for.")
+]
+BothHalvesOption = Annotated[
+    bool,
+    typer.Option(
+        "--both-halves",
+        rich_help_panel=HOW,
+        help="Add the vector to the unconditional rows of guidance too.",
+    ),
+]
+ChannelOnlyOption = Annotated[
+    bool,
+    typer.Option(
+        "--channel-only",
+        rich_help_panel=HOW,
+        help="One value per channel for the whole picture.",
+    ),
+]
+SiteOption = Annotated[
+    str, typer.Option(rich_help_panel=HOW, help="The U-Net's module whose output is steered.")
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, rich_help_panel=HOW, help="The same seed and options give the same vector.")
+]
+LibraryOption = Annotated[
+    Path,
+    typer.Option(
+        rich_help_panel=WHERE,
+        help="Where vectors are published. A new library starts with the shipped vectors that fit.",
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=WHERE, help="The run directory. [default: runs/NAME-TIME]", show_default=False
+    ),
+]
+ResumeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        exists=True,
+        file_okay=False,
+        rich_help_panel=WHERE,
+        help="Go on with an interrupted run; nothing else need be given.",
+    ),
+]
+DetectorOption = Annotated[
+    DetectorName,
+    typer.Option(
+        rich_help_panel=WHERE,
+        help="What measures the vector: the demo model's oracle, or CLIP by the prompts. 'auto' is the oracle "
+        "for the demo model and nothing for others.",
+    ),
+]
+ClipOption = Annotated[
+    str,
+    typer.Option(rich_help_panel=WHERE, help="The CLIP model of '--detector clip': a directory or hub name."),
+]
+GradientCheckpointingOption = Annotated[
+    bool,
+    typer.Option("--gradient-checkpointing", rich_help_panel=WHERE, help="Less memory for more time."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, show what would be done, stop.")
+]
