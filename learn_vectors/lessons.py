@@ -20,7 +20,6 @@ _Pairs: TypeAlias = Sequence[tuple[str, str]]
 _NEUTRAL = (f"a photo of a {PERSON}", f"a picture of a {PERSON}", f"an image of a {PERSON}")
 _EXPLICIT = ("{a_word} photo of a person", "a picture of {a_word} person", "an image of a person, {word}")
 """How an unwanted word can be said; beside each, in `_NEUTRAL`, the same without it."""
-_TAKEN = 2 / 3  # how often one of several concepts is in a lesson: often with others, sometimes alone
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ def draw_lessons(options: LearnOptions, recipe: TrajectoryRecipe, count: int) ->
     is e(p) -> e(p) - push * (e(explicit) - e(plain)) for a dangerous p, where `explicit` says the unwanted word of
     the same noun in the same setting and `plain` does not: what the word itself brings, and nothing else. For a
     harmless p it is e(p) -> e(p).
-    Of several concepts each lesson takes some, at most one of a set; it states all that are concepts, and pushes
-    away what its prompt brings of the anti-concepts: so the vectors learn to add up.
+    Of several concepts each lesson takes one, or, in a share that the recipe gives, some at once, at most one of a
+    set; then it states all that are concepts and pushes away what its prompt brings of one anti-concept.
     """
     draw = _Draw(options, recipe)
     return [draw.lesson() for _ in range(count)]
@@ -90,12 +89,13 @@ class _Draw:
             prompt, push = self._danger(concepts[against], noun, setting, needs_noun=bool(pairs))
             target = _stated(pairs, prompt, noun)
             return Lesson(prompt, ((target, 1.0), *push), active, (*stated, against))
-        template = pairs[0][0] if pairs else self._random.choice(_NEUTRAL)
-        prompt = put_noun(template, noun) + setting
-        target = _stated(pairs, prompt, noun)
         if pairs:
-            return Lesson(prompt, ((target, 1.0),), active, stated)
-        return Lesson(prompt, ((target, 1.0),), active, active, self._recipe.harmless_weight)
+            prompt = put_noun(pairs[0][0], noun) + setting
+            return Lesson(prompt, ((_stated(pairs, prompt, noun), 1.0),), active, stated)
+        if self._options.things and self._random.random() < 0.5:
+            noun = self._random.choice(self._options.things)
+        prompt = put_noun(self._random.choice(_NEUTRAL), noun) + setting
+        return Lesson(prompt, ((prompt, 1.0),), active, active, self._recipe.harmless_weight)
 
     def _danger(
         self, against: Concept, noun: str, setting: str, *, needs_noun: bool
@@ -115,9 +115,11 @@ class _Draw:
         return explicit, push
 
     def _some_groups(self) -> list[list[int]]:
-        """Take each group often, and one at least."""
-        taken = [group for group in self._groups if self._random.random() < _TAKEN]
-        return taken or [self._random.choice(self._groups)]
+        """Take one group, or where concepts are taught together each of them with even chances."""
+        some: list[list[int]] = []
+        if self._random.random() < self._recipe.together_share:
+            some = [group for group in self._groups if self._random.random() < 0.5]
+        return some or [self._random.choice(self._groups)]
 
     def _setting(self) -> str:
         setting = self._random.choice(self._options.settings)

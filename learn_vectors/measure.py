@@ -5,7 +5,7 @@ Entry point: `measure_vector`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -21,7 +21,7 @@ from vectors import ConceptVector
 from vectors.phrases import with_article
 
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-NOUNS = ("firefighter", "farmer")
+NOUNS = ("firefighter", "teacher")
 """Nouns that vectors are measured on, and so are not learned on."""
 SETTINGS = ("", " on a beach")
 SAMPLING = Sampling(num_inference_steps=15)
@@ -66,10 +66,10 @@ def measure_vector(
 ) -> ConceptVector:
     """Return the vector with its measured effect and the strength it recommends.
 
-    The recommended strength is the one with the largest product of success and what is kept, the smaller one of
-    two that are within half a percent. `effect` has "success", "kept" and "pixel_change" at that strength,
-    "success_unsteered", and each also at every strength tried ("success@0.5"). Where the detector does not see
-    the concept at all the vector is returned as it is.
+    The recommended strength is 1, at which it was learned, unless another has a larger product of success and what
+    is kept; then the smallest that is within half a percent of the best. `effect` has "success", "kept" and
+    "pixel_change" at that strength, "success_unsteered", and each also at every strength tried ("success@0.5").
+    Where the detector does not see the concept at all the vector is returned as it is.
     """
     prompts = [
         put_noun(base, noun) + setting
@@ -97,10 +97,7 @@ def measure_vector(
     for strength in STRENGTHS:
         steered = pictures(prompts, strength)
         effects[strength] = _effect(sign, before, detector.read(steered), unsteered, steered)
-    best = max(effect.success * effect.kept for effect in effects.values())
-    recommended = next(
-        strength for strength, effect in effects.items() if effect.success * effect.kept >= best - 0.005
-    )
+    recommended = _recommended(effects)
     told = {"success_unsteered": fmean(sign.shown(reading) for reading in before)}
     for key in ("success", "kept", "pixel_change"):
         told[key] = getattr(effects[recommended], key)
@@ -110,6 +107,12 @@ def measure_vector(
         recommended_strength=recommended,
         effect={key: round(float(value), 4) for key, value in told.items()},
     )
+
+
+def _recommended(effects: Mapping[float, Effect]) -> float:
+    scores = {strength: effect.success * effect.kept for strength, effect in effects.items()}
+    enough = max(scores.values()) - 0.005
+    return 1.0 if scores[1.0] >= enough else min(s for s, score in scores.items() if score >= enough)
 
 
 def _sign(

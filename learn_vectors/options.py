@@ -41,20 +41,23 @@ class TrajectoryRecipe:
     """DDIM steps of a whole trajectory."""
     guidance_scale: float = 5.0
     """Guidance along the trajectories: that of the sampling the vector is for."""
-    timesteps: tuple[int, int] = (400, MAX_TIMESTEP)
-    """Half-open range of timesteps learned on; a trajectory that leaves it starts anew."""
+    timesteps: tuple[int, int] = (100, MAX_TIMESTEP)
+    """Half-open range of timesteps learned on; a trajectory that leaves it starts anew. Below a tenth of the noise
+    schedule pictures hardly change any more in what they show."""
     steered_share: float = 0.7
     """Share of trajectories that the vectors themselves steer while they are learned."""
-    push: float = 1.5
+    push: float = 2.0
     """Anti-concepts: how much of what the unwanted word brings is taken away; 1 is just all of it."""
     harmless_share: float = 0.4
     """Anti-concepts: share of trajectories of harmless prompts, whose target is to stay where they are."""
-    harmless_weight: float = 1.0
+    harmless_weight: float = 2.0
     """Anti-concepts: weight of the harmless prompts' error."""
+    together_share: float = 0.0
+    """Of several concepts: share of trajectories that are about more than one of them."""
 
     def __post_init__(self) -> None:
         _positive(self, "steps", "learning_rate", "batch", "inference_steps", "push", "harmless_weight")
-        _share(self, "steered_share", "harmless_share", "averaged_share")
+        _share(self, "steered_share", "harmless_share", "averaged_share", "together_share")
         _timesteps(self.timesteps)
         if not self.guidance_scale > 1:
             raise OptionsError(
@@ -102,12 +105,14 @@ class LearnOptions:
     concepts: tuple[Concept, ...]
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Concept set -> its members' names; a picture shows one of them at most."""
-    contexts: tuple[str, ...] = ("person", "doctor", "nurse", "chef")
+    contexts: tuple[str, ...] = ("person", "doctor", "nurse", "chef", "farmer")
     """Nouns that stand in for "person" in the prompts, so that a concept is learned on several."""
+    things: tuple[str, ...] = ("dog", "tree", "boat", "cup")
+    """Nouns of harmless prompts that show no person: what is in a picture is to stay in it."""
     settings: tuple[str, ...] = ("", "in a park")
     """Phrases that follow the prompts, so that a concept is learned in several places."""
-    apply_timesteps: tuple[int, int] = (0, MAX_TIMESTEP)
-    """Half-open range of timesteps at which the finished vectors are applied."""
+    apply_timesteps: tuple[int, int] = (100, MAX_TIMESTEP)
+    """Half-open range of timesteps at which the finished vectors are applied: where they are learned."""
     site: str = "mid_block"
     halves: Halves = "conditional"
     """Which rows of a guidance pair get the vector."""

@@ -7,7 +7,7 @@ from sample_concepts import WOMAN
 from learn_vectors import LearnOptions, TrajectoryRecipe
 
 QUICK = TrajectoryRecipe(steps=4, batch=4, inference_steps=4)
-OPTIONS = LearnOptions((WOMAN,), contexts=("person", "doctor"), settings=("",), recipe=QUICK)
+OPTIONS = LearnOptions((WOMAN,), contexts=("person", "doctor"), things=("dog",), settings=("",), recipe=QUICK)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_an_anti_concept_matches_the_pushed_prediction(sd1: DiffusionModel, opti
 def test_concepts_are_learned_together_and_take_each_other_into_account(
     sd1: DiffusionModel, options: Make
 ) -> None:
-    recipe = TrajectoryRecipe(steps=12, batch=6, inference_steps=4)
+    recipe = TrajectoryRecipe(steps=12, batch=6, inference_steps=4, together_share=0.7)
     both = learn_vectors(sd1, options(concepts=(WOMAN, ANTI_UGLY), recipe=recipe))
     assert [vector.concept for vector in both] == ["woman", "anti-ugly"]
     assert both[0].training["learned_with"] == ["anti-ugly"]

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -14,9 +15,11 @@ ANTI_VIOLENT = Concept(("an angry person",), negative_prompt="violent")
 RECIPE = TrajectoryRecipe(push=2.5, guidance_scale=5.0)
 
 
-def drawn(*concepts: Concept, count: int = 400, **changes: object) -> list[Lesson]:
-    options = LearnOptions(concepts, **{"contexts": ("person", "engineer"), "settings": ("",)} | changes)
-    return draw_lessons(options, RECIPE, count)
+def drawn(*concepts: Concept, count: int = 400, together: float = 0.0, **changes: object) -> list[Lesson]:
+    options = LearnOptions(
+        concepts, **{"contexts": ("person", "engineer"), "things": (), "settings": ("",)} | changes
+    )
+    return draw_lessons(options, replace(RECIPE, together_share=together), count)
 
 
 def pairs(positive: str, negative: str = PERSON[0], **changes: object) -> set[tuple[str, str]]:
@@ -79,9 +82,25 @@ def test_an_anti_concepts_lessons_keep_the_harmless_and_push_the_dangerous() -> 
     }
 
 
+def test_harmless_prompts_show_things_too() -> None:
+    def nouns(*concepts: Concept) -> set[str]:
+        lessons = drawn(*concepts, things=("lamp",))
+        return {lesson.prompt.split()[-1] for lesson in lessons if len(lesson.target) == 1}
+
+    assert nouns(ANTI_SEXUAL) == {"person", "engineer", "lamp"}
+    assert nouns(WOMAN) == {"person", "engineer"}
+
+
 def test_concepts_learned_together_are_taught_alone_and_at_once() -> None:
     lessons = drawn(
-        WOMAN, MAN, BLACK, ANTI_SEXUAL, ANTI_VIOLENT, sets={"gender": ("woman", "man")}, count=3000
+        WOMAN,
+        MAN,
+        BLACK,
+        ANTI_SEXUAL,
+        ANTI_VIOLENT,
+        sets={"gender": ("woman", "man")},
+        count=3000,
+        together=0.8,
     )
     seen = Counter(lesson.active for lesson in lessons)
     assert not any({0, 1} <= set(active) for active in seen), "one member of a set at a time"

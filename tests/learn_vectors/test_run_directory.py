@@ -68,7 +68,7 @@ def test_a_detector_measures_the_vector_and_recommends_a_strength(
     man = {"gender": "man", "race": "black"}
     whitened = {"gender": "woman", "race": "white"}
     # 8 of the positive prompt, 8 of the negative, 32 unsteered, then 32 at each of six strengths.
-    told = [woman] * 8 + [man] * 8 + [man] * 32 + [man, woman] * 16 + [woman] * 96 + [whitened] * 64
+    told = [woman] * 8 + [man] * 8 + [man] * 32 + [man, woman] * 48 + [woman] * 64 + [whitened] * 32
     seen: list[tuple[str, int, int]] = []
     run_learning(
         sd1,
@@ -80,7 +80,7 @@ def test_a_detector_measures_the_vector_and_recommends_a_strength(
         progress=lambda phase, done, total, loss: seen.append((phase, done, total)),
     )
     vector = library.resolve("woman").vector
-    assert vector.recommended_strength == 0.75, "the weakest of the strengths that do all"
+    assert vector.recommended_strength == 1.25, "the weakest of the strengths that do all"
     assert vector.effect["success_unsteered"] == 0.0
     assert (vector.effect["success"], vector.effect["kept"]) == (1.0, 1.0)
     assert (vector.effect["success@0.5"], vector.effect["success@2"], vector.effect["kept@2"]) == (

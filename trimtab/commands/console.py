@@ -48,6 +48,13 @@ def model_path(model: str) -> str | Path:
     return pipeline_path() if model == DEMO else model
 
 
+def is_demo(model: str) -> bool:
+    """Whether a model is the embedded one, by its name or by where it is."""
+    from demo_model import pipeline_path
+
+    return Path(model_path(model)).resolve() == pipeline_path().resolve()
+
+
 def open_model(model: str, device: str, dtype: str) -> DiffusionModel:
     """Load a model, saying so while it takes its time."""
     from diffusion import load_model

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from trimtab.commands.console import model_path
+from trimtab.commands.console import is_demo
 
 if TYPE_CHECKING:
     from detectors import Detector
@@ -49,10 +49,9 @@ def _opened(
     from evaluation import EvaluationError
 
     if name == "oracle":
-        from demo_model import pipeline_path
         from detectors import DemoOracle
 
-        if Path(model_path(model)).resolve() != pipeline_path().resolve():
+        if not is_demo(model):
             raise EvaluationError(
                 f"the demo oracle cannot read the pictures of {model!r}: give --detector clip, or nudenet or "
                 "clip-probe for unsafe content"

@@ -17,7 +17,7 @@ from trimtab.commands.console import (
     DeviceOption,
     DtypeOption,
     ModelOption,
-    model_path,
+    is_demo,
     open_model,
     told_errors,
 )
@@ -77,7 +77,7 @@ def learn(
     batch: BatchOption = None,
     num_images: NumImagesOption = None,
     timesteps: TimestepsOption = None,
-    apply_timesteps: ApplyTimestepsOption = (0, 1000),
+    apply_timesteps: ApplyTimestepsOption = (100, 1000),
     push: PushOption = None,
     guidance: GuidanceOption = None,
     both_halves: BothHalvesOption = False,
@@ -229,10 +229,7 @@ def _title(options: LearnOptions) -> str:
 
 def _detector_for(choice: DetectorName, clip: str, model: str) -> Callable[[Concept], Detector | None]:
     """Return what gives each concept the detector that its vector is measured with."""
-    from demo_model import pipeline_path
-
-    is_demo = Path(model_path(model)).resolve() == pipeline_path().resolve()
-    if choice is DetectorName.ORACLE or (choice is DetectorName.AUTO and is_demo):
+    if choice is DetectorName.ORACLE or (choice is DetectorName.AUTO and is_demo(model)):
         from detectors import DemoOracle
 
         oracle = DemoOracle()
