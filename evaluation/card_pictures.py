@@ -18,7 +18,7 @@ from diffusion import Engine, Row, Sampling
 from evaluation.picture_grid import Grid
 from evaluation.progress import Progress
 from vectors import ConceptVector, StoredVector
-from vectors.phrases import PERSON, mend_articles
+from vectors.phrases import PERSON, put_noun
 
 STRENGTHS: Final = (0.0, 0.5, 1.0, 1.5)
 """The strengths that every card shows, besides the recommended one."""
@@ -61,11 +61,11 @@ def choose_prompts(vector: ConceptVector) -> CardPrompts:
     base = next((prompt for prompt in bases if PERSON in prompt.split()), None)
     contexts = vector.training.get("contexts")
     learned_nouns = contexts if isinstance(contexts, list) and base is not None else []
-    learned = [*bases[:1], *(_about(base, str(noun)) for noun in learned_nouns if base), *bases[1:]]
-    unseen = [_about(base or f"a photo of a {PERSON}", noun) for noun in nouns]
+    learned = [*bases[:1], *(put_noun(base, str(noun)) for noun in learned_nouns if base), *bases[1:]]
+    unseen = [put_noun(base or f"a photo of a {PERSON}", noun) for noun in nouns]
     unrelated = [f"a photo of a {thing}" for thing in things]
     if vector.prompts.negative_prompt:  # an anti-concept is to leave harmless pictures of people alone
-        unrelated[:0] = [_about(f"a photo of a {PERSON}", noun) for noun in nouns[:1]]
+        unrelated[:0] = [put_noun(f"a photo of a {PERSON}", noun) for noun in nouns[:1]]
     first = _PROMPTS_OF_A_KIND
     return CardPrompts(
         tuple(dict.fromkeys(learned))[:first],
@@ -128,8 +128,3 @@ def _grid(
         f"“{prompt}”",
         [(label, [pictures[prompt, seed, strength] for seed in seeds]) for strength, label in labels.items()],
     )
-
-
-def _about(prompt: str, noun: str) -> str:
-    """Put a noun in the person's place."""
-    return mend_articles(re.sub(rf"\b{PERSON}\b", noun, prompt))

@@ -6,14 +6,13 @@ Pure text, no torch. Entry points: `draw_lessons`, `prompts_of`, `preview_prompt
 from __future__ import annotations
 
 import random as random_module
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from learn_vectors.concepts import Concept
 from learn_vectors.options import LearnOptions, PaperRecipe, TrajectoryRecipe
-from vectors.phrases import PERSON, Phrase, mend_articles, state_all, with_article
+from vectors.phrases import PERSON, Phrase, put_noun, state_all, with_article
 
 _Pairs: TypeAlias = Sequence[tuple[str, str]]
 
@@ -132,11 +131,6 @@ def _stated(pairs: _Pairs, prompt: str, noun: str) -> str:
 
 def _pairs(concept: Concept) -> list[tuple[str, str]]:
     return list(zip(concept.negative, concept.positive, strict=True))
-
-
-def put_noun(template: str, noun: str) -> str:
-    """Put a noun in the place of "person" and mend the articles; a template without it stays as it is."""
-    return mend_articles(re.sub(rf"\b{PERSON}\b", noun, template))
 
 
 def prompts_of(options: LearnOptions) -> tuple[str, ...]:

@@ -15,10 +15,9 @@ from PIL import Image
 from detectors import Detector, Reading
 from diffusion import DiffusionModel, Sampling
 from learn_vectors.concepts import Concept
-from learn_vectors.lessons import put_noun
 from learn_vectors.pictures import make_pictures
 from vectors import ConceptVector
-from vectors.phrases import with_article
+from vectors.phrases import put_noun, with_article
 
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 NOUNS = ("firefighter", "teacher")

@@ -83,6 +83,15 @@ def state_all(phrases: list[Phrase], prompt: str, noun: str) -> str:
     return prompt
 
 
+def put_noun(template: str, noun: str) -> str:
+    """Put a noun in the place of "person" and mend the articles; a template without it stays as it is.
+
+    >>> put_noun("a photo of a person", "officer")
+    'a photo of an officer'
+    """
+    return mend_articles(re.sub(rf"\b{PERSON}\b", noun, template))
+
+
 def mend_articles(prompt: str) -> str:
     """Make every "a" and "an" fit the word behind it."""
     return re.sub(r"\b(?:a|an) (\w+)", lambda match: with_article(match.group(1)), prompt)
