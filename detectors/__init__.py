@@ -1,8 +1,9 @@
 """What reads a finished picture: attribute classifiers and unsafe-content detectors behind one interface.
 
 `Detector` is the interface. `DemoOracle` reads the drawn world of the embedded model; `ClipZeroShot`, `ClipProbe`
-and `NudeNet` read real pictures, and `AnyOf` joins detectors that answer the same question. The names load on
-first use, so that a command that reads no picture loads no model library.
+and `NudeNet` read real pictures, and `AnyOf` joins detectors that answer the same question. A `Sign` is what to look
+for in a `Reading`; `pixel_change` compares two pictures. The names load on first use, so that a command that reads
+no picture loads no model library.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from detectors.clip_probe import ClipProbe
     from detectors.clip_zero_shot import ClipZeroShot
     from detectors.demo_oracle import DemoOracle
-    from detectors.detector import Detector, Reading
+    from detectors.detector import Detector, Reading, Sign
     from detectors.errors import (
         DetectorError,
         DetectorLoadError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         MissingExtraError,
     )
     from detectors.nudenet import NudeNet
+    from detectors.pixels import pixel_change
 
 __all__ = [
     "AnyOf",
@@ -38,6 +40,8 @@ __all__ = [
     "MissingExtraError",
     "NudeNet",
     "Reading",
+    "Sign",
+    "pixel_change",
 ]
 
 _HOMES = {
@@ -46,9 +50,10 @@ _HOMES = {
     "clip_probe": ["ClipProbe"],
     "clip_zero_shot": ["ClipZeroShot"],
     "demo_oracle": ["DemoOracle"],
-    "detector": ["Detector", "Reading"],
+    "detector": ["Detector", "Reading", "Sign"],
     "errors": ["DetectorError", "DetectorLoadError", "DetectorSettingsError", "MissingExtraError"],
     "nudenet": ["NudeNet"],
+    "pixels": ["pixel_change"],
 }
 
 

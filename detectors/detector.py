@@ -1,11 +1,12 @@
 """The interface of everything that reads attributes from finished pictures.
 
-Entry point: `Detector`.
+Entry points: `Detector`, and `Sign`, what to look for in a `Reading`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from PIL import Image
@@ -17,6 +18,18 @@ UNSAFE: Final = "unsafe"
 """The attribute of detectors of unsafe content."""
 NO_OR_YES: Final = ("no", "yes")
 """The values of an attribute that is there or not."""
+
+
+@dataclass(frozen=True)
+class Sign:
+    """The value of an attribute that tells a concept."""
+
+    attribute: str
+    value: str
+
+    def is_in(self, reading: Reading) -> bool:
+        """Whether a picture's reading has it."""
+        return reading.get(self.attribute) == self.value
 
 
 class Detector(Protocol):

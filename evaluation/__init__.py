@@ -1,9 +1,11 @@
 """Measuring what vectors do, beside other methods on the same seeds, on pictures read by a detector.
 
-An evaluation (`Fairness`, `Safety`, `Drift`, `Compose`, `Generalise`) plans its pictures; a `Studio` makes them into
-a run store, a `Gallery` looks at them, and `evaluation.reports` tells what was found. `evaluate` does it all.
+An evaluation (`Fairness`, `Safety`, `Drift`, `Compose`, `Generalise`) plans its pictures with a `Bench`; a `Studio`
+makes them into a run store, a `Gallery` looks at them, and `evaluation.reports` tells what was found. `evaluate` does
+all but the telling.
 """
 
+from evaluation.bench import Bench
 from evaluation.compose import Compose, ComposeResult
 from evaluation.drift import Drift, DriftResult
 from evaluation.errors import EvaluationError
@@ -13,6 +15,7 @@ from evaluation.generalise import Generalise, GeneraliseResult
 from evaluation.safety import Safety, SafetyResult
 
 __all__ = [
+    "Bench",
     "Compose",
     "ComposeResult",
     "Drift",

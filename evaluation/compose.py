@@ -10,19 +10,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from detectors import Detector
-from diffusion import Sampling
+from evaluation.bench import Bench
 from evaluation.condition import Condition
 from evaluation.gallery import Gallery
 from evaluation.interpolation import STRENGTHS, Interpolation, interpolation, plan_interpolation
 from evaluation.measures import Share
-from evaluation.methods import Method
-from evaluation.parts import Part, all_obeyed, check_even, choices_of, obeyed, part_of
+from evaluation.parts import all_obeyed, check_even, obeyed, part_of, signs_of
 from evaluation.prompts import FAIRNESS_PROMPTS, SAFETY_PROMPTS, Prompt
 from evaluation.safety import CONCEPTS
-from evaluation.signs import PREVENTED_BY, sign_of
-from evaluation.wish import wishes_for
-from vectors import VectorLibrary
+from evaluation.signs import PREVENTED_BY
 
 HARMLESS: Final = "harmless"
 UNSAFE: Final = "sexual and violent"
@@ -65,54 +61,33 @@ class Compose:
 
     def __init__(
         self,
-        library: VectorLibrary,
-        detector: Detector,
-        plain: Method,
-        methods: Sequence[Method],
+        bench: Bench,
         *,
-        sampling: Sampling,
         concepts: Sequence[str] = ("gender", "race", "with-glasses"),
         safety: Sequence[str] = CONCEPTS,
         strengths: Sequence[float] = STRENGTHS,
-        images_per_prompt: int = 12,
-        seed: int = 0,
         harmless: Sequence[Prompt] = FAIRNESS_PROMPTS,
         unsafe: Mapping[str, Sequence[Prompt]] = SAFETY_PROMPTS,
     ) -> None:
-        self._images_per_prompt = images_per_prompt
-        asked = [part_of(name, library) for name in concepts]
-        averted = [part_of(name, library) for name in safety]
-        check_even(asked, images_per_prompt)
+        self._bench = bench
+        asked = [part_of(name, bench.library) for name in concepts]
+        averted = [part_of(name, bench.library) for name in safety]
+        check_even(asked, bench.images_per_prompt)
         self._parts = {part.name: part for part in (*asked, *averted)}
-        self._signs = {
-            member: sign_of(member, detector) for part in self._parts.values() for member in part.members
-        }
+        self._signs = signs_of(self._parts.values(), bench.detector)
         composed: list[Condition] = []
         for kind, prompts, parts in (
             (HARMLESS, harmless, asked),
             (HARMLESS, harmless, [*asked, *averted]),
             (UNSAFE, list(chain.from_iterable(unsafe.values())), [*asked, *averted]),
         ):
-            wishes = wishes_for(prompts, images_per_prompt, sampling, seed, choices=choices_of(parts))
-            members = [member for part in parts for member in part.members]
-            composed += [
-                Condition(kind, method, tuple(part.name for part in parts), wishes)
-                for method in (plain, *methods)
-                if method.covers(members)
-            ]
+            composed += bench.steered(kind, prompts, parts, with_plain=True)
         self.composed = tuple(dict.fromkeys(composed))
         self.interpolated = {
             (concept, method): plan_interpolation(
-                concept,
-                plain,
-                method,
-                _prompts_for(concept, harmless, unsafe),
-                strengths=strengths,
-                images_per_prompt=images_per_prompt,
-                sampling=sampling,
-                seed=seed,
+                bench, concept, method, _prompts_for(concept, harmless, unsafe), strengths
             )
-            for method in methods
+            for method in bench.methods
             for concept in self._signs
             if method.has_strength and method.covers([concept])
         }
@@ -125,7 +100,7 @@ class Compose:
     def result(self, gallery: Gallery) -> ComposeResult:
         """Count what the pictures show."""
         return ComposeResult(
-            self._images_per_prompt,
+            self._bench.images_per_prompt,
             tuple(self._counted(condition, gallery) for condition in self.composed),
             tuple(
                 interpolation(concept, method, conditions, self._signs[concept], gallery)
@@ -135,7 +110,7 @@ class Compose:
 
     def _counted(self, condition: Condition, gallery: Gallery) -> ComposedCondition:
         readings = gallery.readings(condition)
-        parts: list[Part] = [self._parts[name] for name in condition.steered]
+        parts = [self._parts[name] for name in condition.steered]
         return ComposedCondition(
             prompts=condition.prompts,
             method=condition.method.name,

@@ -9,18 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors import Detector
-from diffusion import Sampling
+from evaluation.bench import Bench
 from evaluation.condition import Condition
 from evaluation.gallery import Gallery
 from evaluation.measures import Estimate, Share, mean
-from evaluation.methods import Method
-from evaluation.parts import Part, choices_of, part_of
+from evaluation.parts import Part, part_of
 from evaluation.prompts import HARMLESS_PROMPTS, THING_PROMPTS, Prompt
 from evaluation.safety import CONCEPTS
 from evaluation.signs import find_sign
-from evaluation.wish import wishes_for
-from vectors import VectorLibrary
 
 THINGS: Final = "without people"
 PEOPLE: Final = "harmless people"
@@ -62,23 +58,16 @@ class Drift:
 
     def __init__(
         self,
-        library: VectorLibrary,
-        detector: Detector,
-        plain: Method,
-        methods: Sequence[Method],
+        bench: Bench,
         *,
-        sampling: Sampling,
         sets: Sequence[str] = ("gender", "race"),
         safety: Sequence[str] = CONCEPTS,
-        images_per_prompt: int = 12,
-        seed: int = 0,
         things: Sequence[Prompt] = THING_PROMPTS,
         people: Sequence[Prompt] = HARMLESS_PROMPTS,
     ) -> None:
-        self._images_per_prompt = images_per_prompt
-        self._detector = detector
-        groups = [part_of(name, library) for name in sets]
-        averted = [part_of(name, library) for name in safety]
+        self._bench = bench
+        groups = [part_of(name, bench.library) for name in sets]
+        averted = [part_of(name, bench.library) for name in safety]
         members = [Part(member, (member,)) for group in groups for member in group.members]
         self._plain: dict[str, Condition] = {}
         planned: list[Condition] = []
@@ -86,23 +75,16 @@ class Drift:
             (THINGS, things, [*_each(members), groups, *_each(averted), averted, [*groups, *averted]]),
             (PEOPLE, people, [*_each(averted), averted]),
         ):
-            self._plain[kind] = Condition(
-                kind, plain, (), wishes_for(prompts, images_per_prompt, sampling, seed)
-            )
+            self._plain[kind] = bench.unsteered(kind, prompts)
             planned.append(self._plain[kind])
             for parts in _distinct(steerings):
-                wishes = wishes_for(prompts, images_per_prompt, sampling, seed, choices=choices_of(parts))
-                planned += [
-                    Condition(kind, method, tuple(part.name for part in parts), wishes)
-                    for method in methods
-                    if method.covers([member for part in parts for member in part.members])
-                ]
+                planned += bench.steered(kind, prompts, parts)
         self.conditions = tuple(planned)
 
     def result(self, gallery: Gallery) -> DriftResult:
         """Count how far the pictures moved; the plain model's own moved nowhere and are left out."""
         return DriftResult(
-            self._images_per_prompt,
+            self._bench.images_per_prompt,
             tuple(
                 self._counted(condition, gallery)
                 for condition in self.conditions
@@ -116,7 +98,7 @@ class Drift:
         for wish, before, after in zip(
             condition.wishes, gallery.readings(plain), gallery.readings(condition), strict=True
         ):
-            signs = [find_sign(concept, self._detector) for concept in wish.concepts]
+            signs = [find_sign(concept, self._bench.detector) for concept in wish.concepts]
             changing = {sign.attribute for sign in signs if sign is not None}
             kept += [
                 after.get(attribute) == value

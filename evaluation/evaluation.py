@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from detectors import Detector
-from diffusion import Engine
+from evaluation.bench import Bench
 from evaluation.condition import Condition
 from evaluation.gallery import Gallery
 from evaluation.methods import Settings
@@ -48,13 +47,11 @@ def method_settings(evaluation: Evaluation[object]) -> dict[str, Settings]:
     return {name: method.settings(sorted(concepts.get(name, ()))) for name, method in methods.items()}
 
 
-def evaluate(
-    evaluation: Evaluation[Result_co], engine: Engine, detector: Detector, *, progress: Progress
-) -> Result_co:
-    """Make an evaluation's pictures, count what they show, and keep nothing.
+def evaluate(evaluation: Evaluation[Result_co], bench: Bench, *, progress: Progress) -> Result_co:
+    """Make an evaluation's pictures on the bench it was planned with, count what they show, and keep nothing.
 
     Raises what the methods' `check` raises.
     """
     with open_run(None, {}) as store:
-        Studio(engine, store, progress=progress).make(evaluation.conditions)
-        return evaluation.result(Gallery(store, detector, progress=progress))
+        Studio(bench.engine, store, progress=progress).make(evaluation.conditions)
+        return evaluation.result(Gallery(store, bench.detector, progress=progress))

@@ -9,18 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from detectors import Detector, Reading
-from diffusion import Sampling
+from detectors import Reading
+from evaluation.bench import Bench
 from evaluation.condition import Condition
 from evaluation.errors import EvaluationError
 from evaluation.gallery import Gallery
 from evaluation.measures import Estimate, Share, deviation_ratio, mean_deviation
-from evaluation.methods import Method
-from evaluation.parts import Part, check_even, choices_of, obeyed
+from evaluation.parts import Part, check_even, obeyed, signs_of
 from evaluation.prompts import FAIRNESS_PROMPTS, Prompt
-from evaluation.signs import sign_of
-from evaluation.wish import Wish, wishes_for
-from vectors import VectorLibrary
+from evaluation.wish import Wish
 
 
 @dataclass(frozen=True)
@@ -59,39 +56,25 @@ class Fairness:
 
     def __init__(
         self,
-        library: VectorLibrary,
-        detector: Detector,
-        plain: Method,
-        methods: Sequence[Method],
+        bench: Bench,
         *,
-        sampling: Sampling,
         sets: Sequence[str] = ("gender", "race"),
-        images_per_prompt: int = 60,
-        seed: int = 0,
         prompts: Sequence[Prompt] = FAIRNESS_PROMPTS,
     ) -> None:
-        self._images_per_prompt = images_per_prompt
-        self._parts = {name: _set_of(name, library, detector) for name in sets}
-        self._signs = {
-            member: sign_of(member, detector) for part in self._parts.values() for member in part.members
-        }
-        planned = [Condition("", plain, (), wishes_for(prompts, images_per_prompt, sampling, seed))]
+        self._bench = bench
+        self._parts = {name: _set_of(name, bench) for name in sets}
+        self._signs = signs_of(self._parts.values(), bench.detector)
+        planned = [bench.unsteered("", prompts)]
         for names in alone_and_together(sets):
             parts = [self._parts[name] for name in names]
-            check_even(parts, images_per_prompt)
-            choices = choices_of(parts)
-            wishes = wishes_for(prompts, images_per_prompt, sampling, seed, choices=choices)
-            planned += [
-                Condition("", method, names, wishes)
-                for method in methods
-                if method.covers([member for part in parts for member in part.members])
-            ]
+            check_even(parts, bench.images_per_prompt)
+            planned += bench.steered("", prompts, parts)
         self.conditions = tuple(planned)
 
     def result(self, gallery: Gallery) -> FairnessResult:
         """Count what the pictures show."""
         return FairnessResult(
-            self._images_per_prompt,
+            self._bench.images_per_prompt,
             tuple(self._counted(condition, gallery) for condition in self.conditions),
         )
 
@@ -118,15 +101,15 @@ class Fairness:
         )
 
 
-def _set_of(name: str, library: VectorLibrary, detector: Detector) -> Part:
+def _set_of(name: str, bench: Bench) -> Part:
     """Return a concept set; the detector must read an attribute of that name with the same values."""
-    known = library.sets()
+    known = bench.library.sets()
     if name not in known:
         raise EvaluationError(f"there is no concept set {name!r}; the library has {', '.join(known)}")
     members = known[name].members
-    if set(detector.attributes.get(name, ())) != set(members):
+    if set(bench.detector.attributes.get(name, ())) != set(members):
         raise EvaluationError(
-            f"the {detector.name} cannot tell {', '.join(members)} apart, the members of {name}"
+            f"the {bench.detector.name} cannot tell {', '.join(members)} apart, the members of {name}"
         )
     return Part(name, members)
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from PIL import Image
 
-from detectors import Detector, Reading
+from detectors import Detector, Reading, pixel_change
 from evaluation.condition import Condition
-from evaluation.measures import Share, pixel_change
+from evaluation.measures import Share
 from evaluation.progress import Progress
 from evaluation.prompts import Prompt
 from evaluation.run_store import RunStore

@@ -9,17 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from detectors import Detector
-from diffusion import Sampling
+from evaluation.bench import Bench
 from evaluation.condition import Condition
 from evaluation.gallery import Gallery
 from evaluation.measures import Share
-from evaluation.methods import Method
-from evaluation.parts import all_obeyed, choices_of, part_of
+from evaluation.parts import all_obeyed, part_of, signs_of
 from evaluation.prompts import ANIMAL_PROMPTS, FAIRNESS_PROMPTS, Prompt
-from evaluation.signs import sign_of
-from evaluation.wish import wishes_for
-from vectors import VectorLibrary
 
 ANIMALS: Final = "cats and dogs"
 PEOPLE: Final = "other professions and scenes"
@@ -63,54 +58,30 @@ class Generalise:
 
     def __init__(
         self,
-        library: VectorLibrary,
-        detector: Detector,
-        plain: Method,
-        methods: Sequence[Method],
+        bench: Bench,
         *,
-        sampling: Sampling,
         sizes_px: Sequence[tuple[int, int]],
         sets: Sequence[str] = ("gender", "race"),
         concept: str = "with-glasses",
-        images_per_prompt: int = 12,
-        seed: int = 0,
         animals: Sequence[Prompt] = ANIMAL_PROMPTS,
         people: Sequence[Prompt] = FAIRNESS_PROMPTS,
     ) -> None:
-        self._images_per_prompt = images_per_prompt
-        known = {name: part_of(name, library) for name in (*sets, concept)}
-        self._signs = {
-            member: sign_of(member, detector) for part in known.values() for member in part.members
-        }
-        groups = [
-            (ANIMALS, animals, [concept], sampling),
-            (PEOPLE, people, list(known), sampling),
-            *(
-                (
-                    f"{PEOPLE}, {height} x {width} px",
-                    people,
-                    list(known),
-                    replace(sampling, height=height, width=width),
-                )
-                for height, width in sizes_px
-            ),
-        ]
-        planned: list[Condition] = []
-        for title, prompts, names, sized in groups:
-            for name in names:
-                part = known[name]
-                wishes = wishes_for(prompts, images_per_prompt, sized, seed, choices=choices_of([part]))
-                planned += [
-                    Condition(title, method, (name,), wishes)
-                    for method in (plain, *methods)
-                    if method.covers(part.members)
-                ]
+        self._bench = bench
+        parts = {name: part_of(name, bench.library) for name in (*sets, concept)}
+        self._signs = signs_of(parts.values(), bench.detector)
+        planned = bench.steered(ANIMALS, animals, [parts[concept]], with_plain=True)
+        for part in parts.values():
+            planned += bench.steered(PEOPLE, people, [part], with_plain=True)
+        for height, width in sizes_px:
+            sized = replace(bench, sampling=replace(bench.sampling, height=height, width=width))
+            for part in parts.values():
+                planned += sized.steered(f"{PEOPLE}, {height} x {width} px", people, [part], with_plain=True)
         self.conditions = tuple(planned)
 
     def result(self, gallery: Gallery) -> GeneraliseResult:
         """Count what the pictures show."""
         return GeneraliseResult(
-            self._images_per_prompt,
+            self._bench.images_per_prompt,
             tuple(self._counted(condition, gallery) for condition in self.conditions),
         )
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from diffusion import Sampling
+from detectors import Sign
+from evaluation.bench import Bench
 from evaluation.condition import Condition
 from evaluation.gallery import Gallery
 from evaluation.measures import Share
 from evaluation.methods import Method
 from evaluation.parts import all_obeyed
 from evaluation.prompts import Prompt
-from evaluation.signs import Sign
 from evaluation.wish import wishes_for
 
 STRENGTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
@@ -43,23 +43,22 @@ class Interpolation:
 
 
 def plan_interpolation(
-    concept: str,
-    plain: Method,
-    method: Method,
-    prompts: Sequence[Prompt],
-    *,
-    strengths: Sequence[float],
-    images_per_prompt: int,
-    sampling: Sampling,
-    seed: int,
+    bench: Bench, concept: str, method: Method, prompts: Sequence[Prompt], strengths: Sequence[float]
 ) -> tuple[Condition, ...]:
     """Return a condition for each strength; what has strength 0 is the plain model's."""
     return tuple(
         Condition(
             f"strength {strength:g}",
-            plain if strength == 0 else method,
+            bench.plain if strength == 0 else method,
             (concept,),
-            wishes_for(prompts, images_per_prompt, sampling, seed, choices=[(concept,)], strength=strength),
+            wishes_for(
+                prompts,
+                bench.images_per_prompt,
+                bench.sampling,
+                bench.seed,
+                choices=[(concept,)],
+                strength=strength,
+            ),
         )
         for strength in strengths
     )

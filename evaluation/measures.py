@@ -1,6 +1,6 @@
-"""The measures: shares and means with their 95 % intervals, the deviation ratio, how far a picture moved.
+"""The measures: shares and means with their 95 % intervals, and the deviation ratio.
 
-Entry points: `Share`, `Estimate`, `deviation_ratio`, `mean_deviation`, `mean`, `pixel_change`.
+Entry points: `Share`, `Estimate`, `deviation_ratio`, `mean_deviation`, `mean`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-_Z95 = 1.959964  # the standard normal's two-sided 95 % quantile
+Z95 = 1.959964
+"""The standard normal's two-sided 95 % quantile."""
 _RESAMPLES = 2000
 _SEED = 0
 
@@ -40,7 +40,7 @@ class Share:
         """The 95 % interval of Wilson (1927), which is sound at 0 and at 1 too."""
         if not self.total:
             return 0.0, 1.0
-        n, p, z = self.total, self.value, _Z95
+        n, p, z = self.total, self.value, Z95
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return max(0.0, centre - half), min(1.0, centre + half)
@@ -59,7 +59,7 @@ def mean(values: Sequence[float]) -> Estimate:
     if not values:
         return Estimate(math.nan, (math.nan, math.nan))
     middle = float(np.mean(values))
-    half = _Z95 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    half = Z95 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return Estimate(middle, (middle - half, middle + half))
 
 
@@ -103,8 +103,3 @@ def _deviation(shares: np.ndarray) -> np.ndarray:
     fair = 1 / shares.shape[-1]
     ratios: np.ndarray = np.abs(shares - fair).max(axis=-1) / (1 - fair)
     return ratios
-
-
-def pixel_change(image: Image.Image, other: Image.Image) -> float:
-    """Return the mean absolute difference of the channel values, 0 to 255, of two pictures of one size."""
-    return float(np.abs(np.asarray(image, dtype=np.int16) - np.asarray(other, dtype=np.int16)).mean())

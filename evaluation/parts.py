@@ -1,18 +1,18 @@
 """The parts of what is asked for: concept sets, of which each picture gets one member, and concepts on their own.
 
-Entry points: `Part`, `part_of`, `choices_of`, `obeyed`.
+Entry points: `Part`, `part_of`, `choices_of`, `signs_of`, `obeyed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from detectors import Reading
+from detectors import Detector, Reading, Sign
 from evaluation.errors import EvaluationError
 from evaluation.measures import Share
-from evaluation.signs import Sign
+from evaluation.signs import sign_of
 from evaluation.wish import Wish
 from vectors import VectorLibrary
 
@@ -48,6 +48,11 @@ def check_even(parts: Sequence[Part], images_per_prompt: int) -> None:
             f"{' and '.join(part.name for part in parts)} equally often: give a multiple of {number}, such as "
             f"{number * max(1, round(images_per_prompt / number))}"
         )
+
+
+def signs_of(parts: Iterable[Part], detector: Detector) -> dict[str, Sign]:
+    """Return of each member what tells it; raises EvaluationError where the detector does not read one."""
+    return {member: sign_of(member, detector) for part in parts for member in part.members}
 
 
 def obeyed(

@@ -20,7 +20,7 @@ from torch.nn.functional import cosine_similarity
 
 from detectors import ClipEncoder
 from evaluation.errors import EvaluationError
-from evaluation.measures import Estimate, mean
+from evaluation.measures import Z95, Estimate, mean
 
 Pictures: TypeAlias = Path | Sequence[Image.Image]
 """Pictures in memory, or a folder: every picture file in it and below it, in the order of their names."""
@@ -31,7 +31,6 @@ Features: TypeAlias = Callable[[Sequence[Image.Image]], torch.Tensor]
 _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 _OPEN_AT_ONCE: Final = 64
 _LARGEST_SUBSET: Final = 1000  # of Bińkowski et al.
-_Z95: Final = 1.959964  # the standard normal's two-sided 95 % quantile
 
 
 def clip_score(clip: ClipEncoder, pictures: Pictures, prompts: Sequence[str]) -> Estimate:
@@ -105,7 +104,7 @@ def kernel_distance(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         value, spread = (float(part) for part in metric.compute())
-    half = _Z95 * spread * math.sqrt(size / (smaller - size))
+    half = Z95 * spread * math.sqrt(size / (smaller - size))
     return Estimate(value, (value - half, value + half))
 
 

@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from detectors import Detector
-from diffusion import Sampling
+from evaluation.bench import Bench
 from evaluation.condition import Condition
 from evaluation.gallery import Gallery
 from evaluation.measures import Estimate, Share, mean
-from evaluation.methods import Method
+from evaluation.parts import part_of
 from evaluation.prompts import HARMLESS_PROMPTS, SAFETY_PROMPTS, Prompt
 from evaluation.signs import PREVENTED_BY, unsafe_attributes
-from evaluation.wish import wishes_for
-from vectors import VectorLibrary
 
 CONCEPTS: Final = ("anti-sexual", "anti-violence")
 """What prevents unsafe content."""
@@ -64,42 +61,31 @@ class Safety:
 
     def __init__(
         self,
-        library: VectorLibrary,
-        detector: Detector,
-        plain: Method,
-        methods: Sequence[Method],
+        bench: Bench,
         *,
-        sampling: Sampling,
-        images_per_prompt: int = 60,
-        seed: int = 0,
         prompts: Mapping[str, Sequence[Prompt]] = MappingProxyType(
             {**SAFETY_PROMPTS, HARMLESS: HARMLESS_PROMPTS}
         ),
     ) -> None:
-        self._images_per_prompt = images_per_prompt
-        for concept in CONCEPTS:
-            library.resolve(concept)
+        self._bench = bench
+        parts = {concept: part_of(concept, bench.library) for concept in CONCEPTS}
         self._attributes = {
-            kind: unsafe_attributes("" if kind == HARMLESS else kind, detector) for kind in prompts
+            kind: unsafe_attributes("" if kind == HARMLESS else kind, bench.detector) for kind in prompts
         }
         self._plain: dict[str, Condition] = {}
         planned: list[Condition] = []
         for kind, texts in prompts.items():
-            self._plain[kind] = Condition(
-                kind, plain, (), wishes_for(texts, images_per_prompt, sampling, seed)
-            )
+            self._plain[kind] = bench.unsteered(kind, texts)
             planned.append(self._plain[kind])
-            for concepts in (*([(PREVENTED_BY[kind],)] if kind in PREVENTED_BY else []), CONCEPTS):
-                wishes = wishes_for(texts, images_per_prompt, sampling, seed, choices=[concepts])
-                planned += [
-                    Condition(kind, method, concepts, wishes) for method in methods if method.covers(concepts)
-                ]
+            if kind in PREVENTED_BY:
+                planned += bench.steered(kind, texts, [parts[PREVENTED_BY[kind]]])
+            planned += bench.steered(kind, texts, list(parts.values()))
         self.conditions = tuple(planned)
 
     def result(self, gallery: Gallery) -> SafetyResult:
         """Count what the pictures show."""
         return SafetyResult(
-            self._images_per_prompt,
+            self._bench.images_per_prompt,
             tuple(self._counted(condition, gallery) for condition in self.conditions),
         )
 

@@ -6,11 +6,10 @@ Entry points: `sign_of`, `find_sign`, `unsafe_attributes`, `PREVENTED_BY`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from detectors import Detector, Reading
+from detectors import Detector, Sign
 from detectors.detector import NO_OR_YES, UNSAFE
 from evaluation.errors import EvaluationError
 
@@ -23,18 +22,6 @@ STAND_INS: Final[Mapping[str, str]] = MappingProxyType(
     {"sexual": "heart", "violent": "splash", "violence": "splash"}
 )
 """Unsafe content -> the attribute that stands for it in the demo model's world."""
-
-
-@dataclass(frozen=True)
-class Sign:
-    """The value of an attribute that tells a concept."""
-
-    attribute: str
-    value: str
-
-    def is_in(self, reading: Reading) -> bool:
-        """Whether a picture's reading has it."""
-        return reading.get(self.attribute) == self.value
 
 
 def find_sign(concept: str, detector: Detector) -> Sign | None:

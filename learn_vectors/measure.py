@@ -1,6 +1,6 @@
 """Measuring a learned vector: what it brings about and what else it moves, over strengths, on prompts it has not seen.
 
-Entry point: `measure_vector`.
+Entry points: `measure_vector`, and `recommended_strength`, the rule by which it recommends one.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-import numpy as np
 from PIL import Image
 
-from detectors import Detector, Reading
+from detectors import Detector, Reading, Sign, pixel_change
 from diffusion import DiffusionModel, Sampling
 from learn_vectors.concepts import Concept
 from learn_vectors.pictures import make_pictures
@@ -23,21 +22,17 @@ STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 NOUNS = ("firefighter", "teacher")
 """Nouns that vectors are measured on, and so are not learned on."""
 SETTINGS = ("", " on a beach")
+BASES = 3
+"""How many of a concept's own prompts it is measured on, at the most."""
 SAMPLING = Sampling(num_inference_steps=15)
-
-
-@dataclass(frozen=True)
-class Sign:
-    """What tells a concept in a detector's reading."""
-
-    attribute: str
-    value: str
-    wanted: bool
-    """Whether the vector is to bring the value about, or to prevent it."""
-
-    def shown(self, reading: Reading) -> bool:
-        """Whether a reading is as the vector would have it."""
-        return (reading.get(self.attribute) == self.value) == self.wanted
+SIGN_IMAGES = 8
+"""How many pictures with a concept, and how many without it, tell which reading is its sign."""
+LEAST_RISE = 0.2
+"""How much more often a sign is read from pictures with the concept."""
+COST = 2.0
+"""What a recommendation counts a point of `kept` as, in points of success."""
+TOLERANCE = 0.01
+"""What it counts as no difference: less than one picture of 36."""
 
 
 @dataclass(frozen=True)
@@ -59,45 +54,49 @@ def measure_vector(
     detector: Detector,
     *,
     seed: int = 0,
-    images_per_prompt: int = 8,
+    images: int = 36,
     sampling: Sampling = SAMPLING,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ConceptVector:
-    """Return the vector with its measured effect and the strength it recommends.
+    """Return the vector with its measured effect and the strength it recommends (see `recommended_strength`).
 
-    The recommended strength is 1, at which it was learned, unless another has a larger product of success and what
-    is kept; then the smallest that is within half a percent of the best. `effect` has "success", "kept" and
-    "pixel_change" at that strength, "success_unsteered", and each also at every strength tried ("success@0.5").
-    Where the detector does not see the concept at all the vector is returned as it is.
+    `images` are the pictures at each strength, the concept's prompts in turn, each of a seed of its own. `effect`
+    has "success", "kept" and "pixel_change" at the recommended strength, "success_unsteered", and each also at every
+    strength tried ("success@0.5"). Where the detector does not see the concept at all the vector is returned as it
+    is.
     """
-    prompts = [
-        put_noun(base, noun) + setting
-        for base in (concept.positive if concept.is_anti else concept.base_prompts)[:1]
-        for noun in NOUNS
-        for setting in SETTINGS
-    ]
     made = 0
-    total = images_per_prompt * (len(prompts) * (len(STRENGTHS) + 1) + 2)
+    total = 2 * SIGN_IMAGES + images * (1 + len(STRENGTHS))
 
-    def pictures(of: Sequence[str], strength: float) -> list[Image.Image]:
+    def pictures(prompts: Sequence[str], count: int, strength: float) -> list[Image.Image]:
         nonlocal made
-        wanted = [(prompt, seed + number) for prompt in of for number in range(images_per_prompt)]
-        images = make_pictures(model, vector, wanted, strength, sampling)
-        made += len(images)
+        wanted = [(prompts[number % len(prompts)], seed + number) for number in range(count)]
+        made += count
+        found = make_pictures(model, vector, wanted, strength, sampling)
         progress(made, total)
-        return images
+        return found
 
-    sign = _sign(concept, detector, pictures)
-    unsteered = pictures(prompts, 0.0)
+    with_it, without = (
+        detector.read(pictures([prompt], SIGN_IMAGES, 0.0)) for prompt in _with_and_without(concept)
+    )
+    sign = _find_sign(detector, with_it, without)
     if sign is None:
+        progress(total, total)
         return vector
+    prompts = held_out_prompts(concept)
+    unsteered = pictures(prompts, images, 0.0)
     before = detector.read(unsteered)
     effects = {}
     for strength in STRENGTHS:
-        steered = pictures(prompts, strength)
-        effects[strength] = _effect(sign, before, detector.read(steered), unsteered, steered)
-    recommended = _recommended(effects)
-    told = {"success_unsteered": fmean(sign.shown(reading) for reading in before)}
+        steered = pictures(prompts, images, strength)
+        after = detector.read(steered)
+        effects[strength] = Effect(
+            success=_success(sign, concept, after),
+            kept=_kept(sign, before, after),
+            pixel_change=fmean(map(pixel_change, unsteered, steered)),
+        )
+    recommended = recommended_strength(effects)
+    told = {"success_unsteered": _success(sign, concept, before)}
     for key in ("success", "kept", "pixel_change"):
         told[key] = getattr(effects[recommended], key)
         told |= {f"{key}@{strength:g}": getattr(effect, key) for strength, effect in effects.items()}
@@ -108,53 +107,55 @@ def measure_vector(
     )
 
 
-def _recommended(effects: Mapping[float, Effect]) -> float:
-    scores = {strength: effect.success * effect.kept for strength, effect in effects.items()}
-    enough = max(scores.values()) - 0.005
-    return 1.0 if scores[1.0] >= enough else min(s for s, score in scores.items() if score >= enough)
+def recommended_strength(effects: Mapping[float, Effect]) -> float:
+    """Return the smallest strength at which the success has saturated, for what it costs.
+
+    A strength is worth its success less twice what it does not keep: `kept` is a mean over all other attributes, of
+    which one, such as the profession, is much to lose, and vectors that are added up add up their losses. Of the
+    strengths that are worth as much as the best, but for less than a picture, it is the smallest.
+    """
+    worth = {strength: effect.success - COST * (1 - effect.kept) for strength, effect in effects.items()}
+    enough = max(worth.values()) - TOLERANCE
+    return min(strength for strength, value in worth.items() if value >= enough)
 
 
-def _sign(
-    concept: Concept, detector: Detector, pictures: Callable[[Sequence[str], float], list[Image.Image]]
-) -> Sign | None:
-    """Find the reading that sets pictures with the concept (or the unwanted thing) apart; None if nothing does."""
-    if concept.is_anti:
-        with_it, without = (
-            f"{with_article(concept.negative_prompt or '')} photo of a person",
-            "a photo of a person",
-        )
-    else:
-        with_it, without = concept.positive[0], concept.negative[0]
-    shown = [detector.read(pictures([prompt], 0.0)) for prompt in (with_it, without)]
+def held_out_prompts(concept: Concept) -> tuple[str, ...]:
+    """Return the prompts that a concept is measured on: some of its own, of nouns and settings it did not learn on."""
+    own = concept.positive if concept.is_anti else concept.base_prompts
+    last, spread = len(own) - 1, min(BASES, len(own))
+    bases = [own[round(number * last / max(1, spread - 1))] for number in range(spread)]
+    said = (put_noun(base, noun) + setting for base in bases for noun in NOUNS for setting in SETTINGS)
+    return tuple(dict.fromkeys(said))
+
+
+def _with_and_without(concept: Concept) -> tuple[str, str]:
+    """Return a prompt that says the concept, or the unwanted thing, and one that does not."""
+    if concept.negative_prompt is not None:
+        return f"{with_article(concept.negative_prompt)} photo of a person", "a photo of a person"
+    return concept.positive[0], concept.negative[0]
+
+
+def _find_sign(detector: Detector, with_it: Sequence[Reading], without: Sequence[Reading]) -> Sign | None:
+    """Return what is read more often from pictures with the concept than without; None if nothing is."""
     rises = {
-        (attribute, value): fmean(reading.get(attribute) == value for reading in shown[0])
-        - fmean(reading.get(attribute) == value for reading in shown[1])
-        for attribute, values in detector.attributes.items()
-        for value in values
+        sign: fmean(map(sign.is_in, with_it)) - fmean(map(sign.is_in, without))
+        for sign in (Sign(name, value) for name, values in detector.attributes.items() for value in values)
     }
-    (attribute, value), rise = max(rises.items(), key=lambda item: item[1])
-    return Sign(attribute, value, wanted=not concept.is_anti) if rise > 0.2 else None
+    sign = max(rises, key=lambda one: rises[one])
+    return sign if rises[sign] > LEAST_RISE else None
 
 
-def _effect(
-    sign: Sign,
-    before: Sequence[Reading],
-    after: Sequence[Reading],
-    unsteered: Sequence[Image.Image],
-    steered: Sequence[Image.Image],
-) -> Effect:
+def _success(sign: Sign, concept: Concept, readings: Sequence[Reading]) -> float:
+    """Return the share that shows a concept, or that does not show what an anti-concept is against."""
+    return fmean(sign.is_in(reading) != concept.is_anti for reading in readings)
+
+
+def _kept(sign: Sign, before: Sequence[Reading], after: Sequence[Reading]) -> float:
+    """Return the share of all attributes but the sign's that are as they were; 1 where there are none."""
     same = [
-        old.get(attribute) == new.get(attribute)
+        old[attribute] == new.get(attribute)
         for old, new in zip(before, after, strict=True)
         for attribute in old
         if attribute != sign.attribute
     ]
-    changes = [
-        np.abs(np.asarray(old, dtype=np.int16) - np.asarray(new, dtype=np.int16)).mean()
-        for old, new in zip(unsteered, steered, strict=True)
-    ]
-    return Effect(
-        success=fmean(sign.shown(reading) for reading in after),
-        kept=fmean(same) if same else 1.0,
-        pixel_change=float(fmean(changes)),
-    )
+    return fmean(same) if same else 1.0

@@ -8,7 +8,7 @@ from told_detector import ATTRIBUTES, ToldDetector
 
 from detectors import Reading
 from diffusion import Engine, Sampling
-from evaluation import Compose, EvaluationError, evaluate
+from evaluation import Bench, Compose, EvaluationError, evaluate
 from evaluation.methods import make_methods
 from evaluation.prompts import Prompt
 
@@ -16,13 +16,8 @@ DOCTOR = Prompt("a photo of a doctor", "doctor")
 DANGEROUS = Prompt("a photo of a nurse", "nurse")
 ALL_ATTRIBUTES = {**ATTRIBUTES, "glasses": ("no", "yes"), "profession": ("doctor", "nurse")}
 
-compose = partial(
-    Compose,
-    sampling=Sampling(num_inference_steps=1),
-    images_per_prompt=6,
-    harmless=[DOCTOR],
-    unsafe={"sexual": [DANGEROUS]},
-)
+bench = partial(Bench, sampling=Sampling(num_inference_steps=1), images_per_prompt=6)
+compose = partial(Compose, harmless=[DOCTOR], unsafe={"sexual": [DANGEROUS]})
 
 
 def ignore(title: str, done: int, total: int) -> None:
@@ -67,7 +62,7 @@ def told(**changes: str) -> dict[str, str]:
 def test_every_combination_is_asked_for(engine: Engine) -> None:
     detector = ToldDetector([told()])
     detector.attributes = ALL_ATTRIBUTES
-    planned = compose(engine.vectors, detector, DrawnMethod("no vector"), [DrawnMethod("other")])
+    planned = compose(bench(engine, detector, DrawnMethod("no vector"), [DrawnMethod("other")]))
     asked = [(one.prompts, one.method.name, one.steered) for one in planned.composed]
     three = ("gender", "race", "with-glasses")
     five = (*three, "anti-sexual", "anti-violence")
@@ -86,15 +81,10 @@ def test_every_combination_is_asked_for(engine: Engine) -> None:
 def test_what_obeys_each_and_all_is_counted(engine: Engine) -> None:
     detector = ToldDetector([told(), told(glasses="no"), told(gender="man", heart="yes")])
     detector.attributes = ALL_ATTRIBUTES
-    planned = compose(
-        engine.vectors,
-        detector,
-        DrawnMethod("no vector"),
-        [DrawnMethod("other", covers=lambda concepts: len(concepts) > 1)],
-        concepts=["with-glasses"],
-        safety=["anti-sexual"],
-    )
-    result = evaluate(planned, engine, detector, progress=ignore)
+    other = DrawnMethod("other", covers=lambda concepts: len(concepts) > 1)
+    on = bench(engine, detector, DrawnMethod("no vector"), [other])
+    planned = compose(on, concepts=["with-glasses"], safety=["anti-sexual"])
+    result = evaluate(planned, on, progress=ignore)
     both = next(one for one in result.conditions if (one.method, len(one.steered)) == ("other", 2))
     assert {name: share.hits for name, share in both.obeyed.items()} == {"with-glasses": 4, "anti-sexual": 4}
     assert (both.all_obeyed.hits, both.all_obeyed.total) == (2, 6)
@@ -103,16 +93,9 @@ def test_what_obeys_each_and_all_is_counted(engine: Engine) -> None:
 
 def test_the_share_that_shows_a_concept_grows_with_its_strength(engine: Engine) -> None:
     detector = ObeyingDetector()
-    planned = compose(
-        engine.vectors,
-        detector,
-        DrawnMethod("no vector"),
-        [StrengthMethod("other")],
-        concepts=["woman"],
-        safety=[],
-        strengths=(0, 0.25, 0.5, 1.5),
-    )
-    (woman,) = evaluate(planned, engine, detector, progress=ignore).interpolations
+    on = bench(engine, detector, DrawnMethod("no vector"), [StrengthMethod("other")])
+    planned = compose(on, concepts=["woman"], safety=[], strengths=(0, 0.25, 0.5, 1.5))
+    (woman,) = evaluate(planned, on, progress=ignore).interpolations
     assert (woman.concept, woman.method, woman.strengths) == ("woman", "other", (0, 0.25, 0.5, 1.5))
     assert [share.value for share in woman.shown] == [0, 0, 1, 1]
     assert woman.is_monotone
@@ -123,17 +106,10 @@ def test_a_share_that_falls_is_told(engine: Engine) -> None:
     # Strength 1 is read first, with the composed pictures, and shows it in half of them; 0.5 in all.
     detector = ToldDetector([told(gender="man")] * 3 + [told()] * 9)
     detector.attributes = ALL_ATTRIBUTES
-    planned = compose(
-        engine.vectors,
-        detector,
-        DrawnMethod("no vector", covers=lambda _: False),
-        [DrawnMethod("other")],
-        concepts=["woman"],
-        safety=[],
-        unsafe={},
-        strengths=(0.5, 1),
-    )
-    (woman,) = evaluate(planned, engine, detector, progress=ignore).interpolations
+    plain = DrawnMethod("no vector", covers=lambda _: False)
+    on = bench(engine, detector, plain, [DrawnMethod("other")])
+    planned = compose(on, concepts=["woman"], safety=[], unsafe={}, strengths=(0.5, 1))
+    (woman,) = evaluate(planned, on, progress=ignore).interpolations
     assert [share.value for share in woman.shown] == [1, 0.5]
     assert not woman.is_monotone
     assert woman.largest_fall == 0.5
@@ -142,7 +118,7 @@ def test_a_share_that_falls_is_told(engine: Engine) -> None:
 def test_only_methods_with_a_strength_are_interpolated(engine: Engine) -> None:
     detector = ToldDetector([told()])
     detector.attributes = ALL_ATTRIBUTES
-    planned = compose(engine.vectors, detector, DrawnMethod("no vector"), make_methods(engine, ["all"]))
+    planned = compose(bench(engine, detector, DrawnMethod("no vector"), make_methods(engine, ["all"])))
     assert {method.name for _, method in planned.interpolated} == {"vectors"}
     safety = planned.interpolated["anti-sexual", next(iter(planned.interpolated))[1]]
     assert {wish.prompt for one in safety for wish in one.wishes} == {DANGEROUS}
@@ -154,13 +130,9 @@ def test_only_methods_with_a_strength_are_interpolated(engine: Engine) -> None:
 def test_what_cannot_be_composed_is_refused(engine: Engine) -> None:
     detector = ToldDetector([told()])
     with pytest.raises(EvaluationError, match="does not read 'with-glasses'"):
-        compose(engine.vectors, detector, DrawnMethod("no vector"), [])
+        compose(bench(engine, detector, DrawnMethod("no vector"), []))
     with pytest.raises(EvaluationError, match="6 combinations of gender and race equally often"):
         compose(
-            engine.vectors,
-            detector,
-            DrawnMethod("no vector"),
-            [],
+            bench(engine, detector, DrawnMethod("no vector"), [], images_per_prompt=4),
             concepts=["gender", "race"],
-            images_per_prompt=4,
         )

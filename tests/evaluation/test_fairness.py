@@ -6,7 +6,7 @@ from told_detector import ToldDetector
 
 from detectors import Reading
 from diffusion import Engine, Row, Sampling
-from evaluation import EvaluationError, Fairness, FairnessResult, evaluate
+from evaluation import Bench, EvaluationError, Fairness, FairnessResult, evaluate
 from evaluation.methods import ConceptVectors, PlainModel, make_methods
 from evaluation.prompts import Prompt
 from vectors import VectorLibrary
@@ -21,22 +21,23 @@ def ignore(title: str, done: int, total: int) -> None:
     pass
 
 
-fairness = partial(Fairness, sampling=SAMPLING, images_per_prompt=6, prompts=[DOCTOR])
+bench = partial(Bench, sampling=SAMPLING, images_per_prompt=6)
+fairness = partial(Fairness, prompts=[DOCTOR])
 
 
-def counted(engine: Engine, told: list[Reading], **options: object) -> FairnessResult:
+def counted(
+    engine: Engine, told: list[Reading], *, images_per_prompt: int = 6, **options: object
+) -> FairnessResult:
     """What is counted of drawn pictures that the detector is told to read so."""
-    detector = ToldDetector(told)
-    evaluation = fairness(
-        engine.vectors, detector, DrawnMethod("no vector"), [DrawnMethod("other")], **options
-    )
-    return evaluate(evaluation, engine, detector, progress=ignore)
+    methods = DrawnMethod("no vector"), [DrawnMethod("other")]
+    on = bench(engine, ToldDetector(told), *methods, images_per_prompt=images_per_prompt)
+    return evaluate(fairness(on, **options), on, progress=ignore)
 
 
 def test_each_member_comes_equally_often_on_the_same_seeds(engine: Engine) -> None:
     detector = ToldDetector([MAN])
-    evaluation = fairness(engine.vectors, detector, PlainModel(engine), [ConceptVectors(engine)])
-    result = evaluate(evaluation, engine, detector, progress=ignore)
+    on = bench(engine, detector, PlainModel(engine), [ConceptVectors(engine)])
+    result = evaluate(fairness(on), on, progress=ignore)
     assert [(one.method, one.steered) for one in result.conditions] == [
         ("no vector", ()),
         ("vectors", ("gender",)),
@@ -97,12 +98,12 @@ def test_a_detector_that_cannot_tell_the_members_apart_is_refused(engine: Engine
     detector = ToldDetector([{}])
     detector.attributes = {"gender": ("woman",)}
     with pytest.raises(EvaluationError, match="cannot tell woman, man apart"):
-        fairness(engine.vectors, detector, PlainModel(engine), [], sets=["gender"])
+        fairness(bench(engine, detector, PlainModel(engine), []), sets=["gender"])
 
 
 def test_methods_do_what_they_can(engine: Engine) -> None:
     methods = [*make_methods(engine, ["all"]), DrawnMethod(covers=lambda concepts: "black" not in concepts)]
-    planned = fairness(engine.vectors, ToldDetector([{}]), PlainModel(engine), methods)
+    planned = fairness(bench(engine, ToldDetector([{}]), PlainModel(engine), methods))
     assert [one.method.name for one in planned.conditions if one.steered == ("gender",)] == [
         "vectors",
         "explicit prompt",
@@ -114,8 +115,8 @@ def test_methods_do_what_they_can(engine: Engine) -> None:
 
 def test_a_missing_vector_is_found_out_before_anything_is_made(engine: Engine, tmp_path: object) -> None:
     empty = Engine(engine.model, VectorLibrary(f"{tmp_path}/empty"))
-    plain, detector = DrawnMethod("no vector"), ToldDetector([MAN])
-    evaluation = fairness(empty.vectors, detector, plain, [ConceptVectors(empty)])
+    plain = DrawnMethod("no vector")
+    on = bench(empty, ToldDetector([MAN]), plain, [ConceptVectors(empty)])
     with pytest.raises(UnknownConceptError):
-        evaluate(evaluation, empty, detector, progress=ignore)
+        evaluate(fairness(on), on, progress=ignore)
     assert not plain.calls

@@ -4,20 +4,13 @@ from drawn_method import DrawnMethod
 from told_detector import ATTRIBUTES, ToldDetector
 
 from diffusion import Engine, Sampling
-from evaluation import Generalise, evaluate
+from evaluation import Bench, Generalise, evaluate
 from evaluation.methods import ConceptVectors, PlainModel
 from evaluation.prompts import Prompt
 
 CAT, DOCTOR = Prompt("a photo of a cat", subject="cat"), Prompt("a photo of a doctor", "doctor")
 
-generalise = partial(
-    Generalise,
-    sampling=Sampling(num_inference_steps=1),
-    images_per_prompt=2,
-    animals=[CAT],
-    people=[DOCTOR],
-    sizes_px=[(32, 48)],
-)
+bench = partial(Bench, sampling=Sampling(num_inference_steps=1), images_per_prompt=2)
 
 
 def ignore(title: str, done: int, total: int) -> None:
@@ -28,8 +21,9 @@ def test_vectors_meet_subjects_and_sizes_they_were_not_learned_on(engine: Engine
     reading = {"glasses": "yes", "gender": "woman", "race": "black", "subject": "cat"}
     detector = ToldDetector([reading])
     detector.attributes = {**ATTRIBUTES, "glasses": ("no", "yes"), "subject": ("person", "cat")}
-    planned = generalise(engine.vectors, detector, PlainModel(engine), [ConceptVectors(engine)])
-    result = evaluate(planned, engine, detector, progress=ignore)
+    on = bench(engine, detector, PlainModel(engine), [ConceptVectors(engine)])
+    planned = Generalise(on, animals=[CAT], people=[DOCTOR], sizes_px=[(32, 48)])
+    result = evaluate(planned, on, progress=ignore)
     people = "other professions and scenes"
     assert [(one.prompts, one.method, one.steered) for one in result.conditions] == [
         (prompts, method, (name,))
@@ -49,10 +43,9 @@ def test_vectors_meet_subjects_and_sizes_they_were_not_learned_on(engine: Engine
 def test_what_shows_is_counted_and_what_is_kept(engine: Engine) -> None:
     detector = ToldDetector([{"glasses": "no", "subject": "cat"}, {"glasses": "yes", "subject": "dog"}])
     detector.attributes = {"glasses": ("no", "yes"), "subject": ("person", "cat", "dog")}
-    planned = generalise(
-        engine.vectors, detector, DrawnMethod("no vector"), [], sets=[], people=[], sizes_px=[]
-    )
-    cats, _ = evaluate(planned, engine, detector, progress=ignore).conditions
+    on = bench(engine, detector, DrawnMethod("no vector"), [])
+    planned = Generalise(on, sets=[], animals=[CAT], people=[], sizes_px=[])
+    cats, _ = evaluate(planned, on, progress=ignore).conditions
     assert cats.shown.value == 0.5
     assert cats.subject.value == 0.5
     assert cats.profession.total == 0

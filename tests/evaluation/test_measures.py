@@ -2,9 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from evaluation.measures import Share, deviation_ratio, mean, mean_deviation, pixel_change
+from evaluation.measures import Share, deviation_ratio, mean, mean_deviation
 
 GENDER = ("woman", "man")
 
@@ -73,9 +72,3 @@ def test_a_mean_has_a_normal_interval() -> None:
     assert estimate.interval == pytest.approx((2.5 - half, 2.5 + half))
     assert math.isnan(mean([]).value)
     assert math.isnan(mean([1.0]).interval[0]), "one value has no spread"
-
-
-def test_a_pixel_change_counts_every_channel() -> None:
-    grey, bluer = Image.new("RGB", (4, 4), (10, 10, 10)), Image.new("RGB", (4, 4), (10, 10, 40))
-    assert pixel_change(grey, bluer) == pixel_change(bluer, grey) == 10
-    assert pixel_change(grey, grey) == 0

@@ -1,7 +1,8 @@
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,10 @@ from drawn_method import DrawnMethod
 from rich.console import Console
 from told_detector import ATTRIBUTES, ToldDetector
 
-from detectors import Detector
 from diffusion import Engine, Sampling
-from evaluation import Compose, Drift, Evaluation, Fairness, Generalise, Safety
+from evaluation import Bench, Compose, Drift, Evaluation, Fairness, Generalise, Safety
 from evaluation.gallery import Gallery
 from evaluation.measures import Estimate, Share
-from evaluation.methods import Method
 from evaluation.page import Section, write_page
 from evaluation.prompts import Prompt
 from evaluation.reports import (
@@ -33,84 +32,52 @@ from evaluation.studio import Studio
 
 SAMPLING = Sampling(num_inference_steps=1)
 DOCTOR, CAT = Prompt("a photo of a doctor", "doctor"), Prompt("a photo of a cat", subject="cat")
-Plan = Callable[[Engine, Detector, Method, Sequence[Method]], Evaluation[Any]]
-
-
-def fairness(engine: Engine, detector: Detector, plain: Method, methods: Sequence[Method]) -> Fairness:
-    return Fairness(
-        engine.vectors, detector, plain, methods, sampling=SAMPLING, images_per_prompt=6, prompts=[DOCTOR]
-    )
-
-
-def safety(engine: Engine, detector: Detector, plain: Method, methods: Sequence[Method]) -> Safety:
-    prompts = {"sexual": [DOCTOR], "harmless": [DOCTOR]}
-    return Safety(
-        engine.vectors, detector, plain, methods, sampling=SAMPLING, images_per_prompt=1, prompts=prompts
-    )
-
-
-def drift(engine: Engine, detector: Detector, plain: Method, methods: Sequence[Method]) -> Drift:
-    return Drift(
-        engine.vectors,
-        detector,
-        plain,
-        methods,
-        sampling=SAMPLING,
-        images_per_prompt=1,
-        things=[CAT],
-        people=[DOCTOR],
-    )
-
-
-def compose(engine: Engine, detector: Detector, plain: Method, methods: Sequence[Method]) -> Compose:
-    return Compose(
-        engine.vectors,
-        detector,
-        plain,
-        methods,
-        sampling=SAMPLING,
-        images_per_prompt=6,
-        harmless=[DOCTOR],
-        unsafe={"sexual": [DOCTOR]},
-    )
-
-
-def generalise(engine: Engine, detector: Detector, plain: Method, methods: Sequence[Method]) -> Generalise:
-    return Generalise(
-        engine.vectors,
-        detector,
-        plain,
-        methods,
-        sampling=SAMPLING,
-        sizes_px=[(48, 48)],
-        images_per_prompt=2,
-        animals=[CAT],
-        people=[DOCTOR],
-    )
 
 
 @pytest.mark.parametrize(
     ("plan", "sections", "expected"),
     [
-        (fairness, fairness_sections, ["gender + race", "1.000", "Mean deviation ratio", "drawn"]),
-        (safety, safety_sections, ["Harmless prompts", "anti-sexual + anti-violence", "95 %"]),
-        (drift, drift_sections, ["Pictures without people", "Pictures of harmless people", "pixel change"]),
-        (compose, compose_sections, ["monotone", "gender + race + with-glasses at once", "x 1.25"]),
-        (generalise, generalise_sections, ["Cats and dogs", "48 x 48 px", "subject kept"]),
+        (
+            partial(Fairness, prompts=[DOCTOR]),
+            fairness_sections,
+            ["gender + race", "1.000", "Mean deviation ratio", "drawn"],
+        ),
+        (
+            partial(Safety, prompts={"sexual": [DOCTOR], "harmless": [DOCTOR]}),
+            safety_sections,
+            ["Harmless prompts", "anti-sexual + anti-violence", "95 %"],
+        ),
+        (
+            partial(Drift, things=[CAT], people=[DOCTOR]),
+            drift_sections,
+            ["Pictures without people", "Pictures of harmless people", "pixel change"],
+        ),
+        (
+            partial(Compose, harmless=[DOCTOR], unsafe={"sexual": [DOCTOR]}),
+            compose_sections,
+            ["monotone", "gender + race + with-glasses at once", "x 1.25"],
+        ),
+        (
+            partial(Generalise, animals=[CAT], people=[DOCTOR], sizes_px=[(48, 48)]),
+            generalise_sections,
+            ["Cats and dogs", "48 x 48 px", "subject kept"],
+        ),
     ],
 )
 def test_a_result_is_told_on_the_terminal_as_json_and_as_a_page(
     engine: Engine,
     store: RunStore,
     tmp_path: Path,
-    plan: Plan,
+    plan: Callable[[Bench], Evaluation[Any]],
     sections: Callable[..., list[Section]],
     expected: list[str],
 ) -> None:
     reading = {"gender": "woman", "race": "black", "glasses": "yes", "heart": "no", "splash": "no"}
     detector = ToldDetector([reading, reading | {"gender": "man"}])
     detector.attributes = {**ATTRIBUTES, "glasses": ("no", "yes")}
-    evaluation = plan(engine, detector, DrawnMethod("no vector"), [DrawnMethod()])
+    evaluation = plan(
+        Bench(engine, detector, DrawnMethod("no vector"), [DrawnMethod()], SAMPLING, images_per_prompt=6)
+    )
     ignore = lambda title, done, total: None  # noqa: E731
     Studio(engine, store, progress=ignore).make(evaluation.conditions)
     gallery = Gallery(store, detector, progress=ignore)

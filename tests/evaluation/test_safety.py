@@ -7,7 +7,7 @@ from told_detector import ToldDetector
 
 from detectors import Reading
 from diffusion import Engine, Sampling
-from evaluation import EvaluationError, Safety, SafetyResult, evaluate
+from evaluation import Bench, EvaluationError, Safety, SafetyResult, evaluate
 from evaluation.methods import PlainModel, make_methods
 from evaluation.prompts import Prompt
 from vectors import VectorLibrary
@@ -17,17 +17,16 @@ SAMPLING = Sampling(num_inference_steps=1)
 DOCTOR = Prompt("a photo of a doctor", "doctor")
 PROMPTS = {"sexual": [DOCTOR], "violent": [DOCTOR], "harmless": [DOCTOR]}
 
-safety = partial(Safety, sampling=SAMPLING, images_per_prompt=2, prompts=PROMPTS)
+bench = partial(Bench, sampling=SAMPLING, images_per_prompt=2)
 
 
 def ignore(title: str, done: int, total: int) -> None:
     pass
 
 
-def counted(engine: Engine, told: list[Reading], **options: object) -> SafetyResult:
-    detector = ToldDetector(told)
-    evaluation = safety(engine.vectors, detector, DrawnMethod("no vector"), [DrawnMethod("other")], **options)
-    return evaluate(evaluation, engine, detector, progress=ignore)
+def counted(engine: Engine, told: list[Reading]) -> SafetyResult:
+    on = bench(engine, ToldDetector(told), DrawnMethod("no vector"), [DrawnMethod("other")])
+    return evaluate(Safety(on, prompts=PROMPTS), on, progress=ignore)
 
 
 def test_each_concept_is_asked_for_on_its_prompts_and_both_on_all(engine: Engine) -> None:
@@ -63,14 +62,9 @@ def test_published_prompts_have_categories_of_their_own(engine: Engine) -> None:
     detector = ToldDetector([{"unsafe": "yes"}])
     detector.attributes = {"unsafe": ("no", "yes")}
     methods = [method for method in make_methods(engine, ["all"]) if method.name != "explicit prompt"]
-    planned = safety(
-        engine.vectors,
-        detector,
-        PlainModel(engine),
-        methods,
-        prompts={"violence": [rain], "self-harm": [rain]},
-    )
-    result = evaluate(planned, engine, detector, progress=ignore)
+    on = bench(engine, detector, PlainModel(engine), methods)
+    planned = Safety(on, prompts={"violence": [rain], "self-harm": [rain]})
+    result = evaluate(planned, on, progress=ignore)
     assert {one.steered for one in result.conditions if one.prompts == "self-harm"} == {
         (),
         ("anti-sexual", "anti-violence"),
@@ -84,6 +78,7 @@ def test_what_cannot_be_measured_is_refused(engine: Engine, tmp_path: Path) -> N
     blind = ToldDetector([{}])
     blind.attributes = {"gender": ("woman", "man")}
     with pytest.raises(EvaluationError, match="does not read sexual content"):
-        safety(engine.vectors, blind, DrawnMethod("no vector"), [])
+        Safety(bench(engine, blind, DrawnMethod("no vector"), []), prompts=PROMPTS)
+    empty = Engine(engine.model, VectorLibrary(tmp_path / "empty"))
     with pytest.raises(UnknownConceptError):
-        safety(VectorLibrary(tmp_path / "empty"), ToldDetector([{}]), DrawnMethod("no vector"), [])
+        Safety(bench(empty, ToldDetector([{}]), DrawnMethod("no vector"), []), prompts=PROMPTS)

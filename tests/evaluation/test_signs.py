@@ -1,9 +1,9 @@
 import pytest
 from told_detector import ToldDetector
 
-from detectors import Detector
+from detectors import Detector, Sign
 from evaluation.errors import EvaluationError
-from evaluation.signs import Sign, sign_of, unsafe_attributes
+from evaluation.signs import sign_of, unsafe_attributes
 
 DEMO = ToldDetector([{}])
 
@@ -45,10 +45,3 @@ def test_what_cannot_be_read_is_refused() -> None:
         unsafe_attributes("self-harm", DEMO)
     with pytest.raises(EvaluationError, match="does not read unsafe content"):
         unsafe_attributes("", reading(heart=("no", "yes")))
-
-
-def test_a_sign_is_in_a_reading_that_has_it() -> None:
-    sign = Sign("gender", "woman")
-    assert sign.is_in({"gender": "woman"})
-    assert not sign.is_in({"gender": "man"})
-    assert not sign.is_in({})

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.commands.evaluation_options import EvaluationOptions, ImagesOption, with_options
-from trimtab.commands.evaluation_run import Bench, run_evaluation
+from trimtab.commands.evaluation_run import run_evaluation
 
 if TYPE_CHECKING:
-    from evaluation import Compose, Drift, Fairness, Generalise, Safety
+    from evaluation import Bench, Generalise
     from evaluation.prompts import Prompt
 
 app = typer.Typer(
@@ -41,21 +41,13 @@ def fairness(
     from evaluation import Fairness
     from evaluation.reports import fairness_sections
 
-    def plan(bench: Bench) -> Fairness:
-        return Fairness(
-            bench.library,
-            bench.detector,
-            bench.plain,
-            bench.methods,
-            sampling=bench.sampling,
-            sets=sets,
-            images_per_prompt=images,
-            seed=options.seed,
-            prompts=_fairness_prompts(prompts),
-        )
-
-    asked = {"sets": list(sets), "prompts": prompts, "images_per_prompt": images}
-    run_evaluation(options, asked, plan, fairness_sections)
+    run_evaluation(
+        options,
+        images,
+        {"sets": list(sets), "prompts": prompts},
+        lambda bench: Fairness(bench, sets=sets, prompts=_fairness_prompts(prompts)),
+        fairness_sections,
+    )
 
 
 @app.command()
@@ -85,20 +77,13 @@ def safety(
     from evaluation import Safety
     from evaluation.reports import safety_sections
 
-    def plan(bench: Bench) -> Safety:
-        return Safety(
-            bench.library,
-            bench.detector,
-            bench.plain,
-            bench.methods,
-            sampling=bench.sampling,
-            images_per_prompt=images,
-            seed=options.seed,
-            prompts=_safety_prompts(prompts, i2p, limit),
-        )
-
-    asked = {"prompts": prompts, "limit": limit, "images_per_prompt": images}
-    run_evaluation(options, asked, plan, safety_sections)
+    run_evaluation(
+        options,
+        images,
+        {"prompts": prompts, "limit": limit},
+        lambda bench: Safety(bench, prompts=_safety_prompts(prompts, i2p, limit)),
+        safety_sections,
+    )
 
 
 @app.command()
@@ -108,20 +93,9 @@ def drift(options: EvaluationOptions, sets: SetOption = _SETS, images: ImagesOpt
     from evaluation import Drift
     from evaluation.reports import drift_sections
 
-    def plan(bench: Bench) -> Drift:
-        return Drift(
-            bench.library,
-            bench.detector,
-            bench.plain,
-            bench.methods,
-            sampling=bench.sampling,
-            sets=sets,
-            images_per_prompt=images,
-            seed=options.seed,
-        )
-
-    asked = {"sets": list(sets), "images_per_prompt": images}
-    run_evaluation(options, asked, plan, drift_sections)
+    run_evaluation(
+        options, images, {"sets": list(sets)}, lambda bench: Drift(bench, sets=sets), drift_sections
+    )
 
 
 @app.command()
@@ -140,20 +114,13 @@ def compose(
     from evaluation import Compose
     from evaluation.reports import compose_sections
 
-    def plan(bench: Bench) -> Compose:
-        return Compose(
-            bench.library,
-            bench.detector,
-            bench.plain,
-            bench.methods,
-            sampling=bench.sampling,
-            concepts=concepts,
-            images_per_prompt=images,
-            seed=options.seed,
-        )
-
-    asked = {"concepts": list(concepts), "images_per_prompt": images}
-    run_evaluation(options, asked, plan, compose_sections)
+    run_evaluation(
+        options,
+        images,
+        {"concepts": list(concepts)},
+        lambda bench: Compose(bench, concepts=concepts),
+        compose_sections,
+    )
 
 
 @app.command()
@@ -176,21 +143,11 @@ def generalise(
     from evaluation.reports import generalise_sections
 
     def plan(bench: Bench) -> Generalise:
-        return Generalise(
-            bench.library,
-            bench.detector,
-            bench.plain,
-            bench.methods,
-            sampling=bench.sampling,
-            sizes_px=[_size(one) for one in sizes or []] or [_a_quarter_wider(bench)],
-            sets=sets,
-            concept=concept,
-            images_per_prompt=images,
-            seed=options.seed,
-        )
+        sizes_px = [_size(one) for one in sizes or []] or [_a_quarter_wider(bench)]
+        return Generalise(bench, sizes_px=sizes_px, sets=sets, concept=concept)
 
-    asked = {"sets": list(sets), "concept": concept, "sizes": sizes or [], "images_per_prompt": images}
-    run_evaluation(options, asked, plan, generalise_sections)
+    asked = {"sets": list(sets), "concept": concept, "sizes": sizes or []}
+    run_evaluation(options, images, asked, plan, generalise_sections)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The way of every `trimtab evaluate` command: open what is needed, make the pictures, tell what they show.
 
-Entry points: `run_evaluation`, `Bench`.
+Entry point: `run_evaluation`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,12 +20,9 @@ from trimtab.commands.evaluation_options import EvaluationOptions
 from trimtab.commands.library import opened_library
 
 if TYPE_CHECKING:
-    from detectors import Detector
-    from diffusion import Engine, Sampling
     from diffusion.processes import Processes
-    from evaluation import Evaluation
+    from evaluation import Bench, Evaluation
     from evaluation.gallery import Gallery
-    from evaluation.methods import Method, PlainModel
     from evaluation.page import Section
     from vectors import VectorLibrary
 
@@ -36,31 +32,16 @@ _WIDTH = 160
 Planned = TypeVar("Planned", bound="Evaluation[Any]")
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What an evaluation is planned with."""
-
-    engine: Engine
-    detector: Detector
-    plain: PlainModel
-    methods: Sequence[Method]
-    sampling: Sampling
-
-    @property
-    def library(self) -> VectorLibrary:
-        """The vectors that are measured."""
-        return self.engine.vectors
-
-
 def run_evaluation(
     options: EvaluationOptions,
+    images_per_prompt: int,
     asked: Mapping[str, Any],
     plan: Callable[[Bench], Planned],
     sections: Callable[[Planned, Any, Gallery], list[Section]],
 ) -> None:
     """Plan an evaluation, make its pictures, and tell what they show on the terminal and in files.
 
-    `asked` are the command's own settings, JSON-able, which results and run directories name.
+    `asked` are the command's own settings besides, JSON-able, which results and run directories name.
     """
     from diffusion.processes import launched_processes
     from evaluation.evaluation import method_settings
@@ -70,7 +51,7 @@ def run_evaluation(
     from evaluation.studio import Studio
 
     with _told_errors(), launched_processes() as processes:
-        bench = _open(options, processes)
+        bench = _open(options, images_per_prompt, processes)
         evaluation = plan(bench)
         _check_methods(options, bench, evaluation)
         facts: dict[str, Any] = {
@@ -83,6 +64,7 @@ def run_evaluation(
                 "seed": options.seed,
             },
             **asked,
+            "images_per_prompt": images_per_prompt,
             "methods": method_settings(evaluation),
         }
         with _bars(processes) as progress, open_run(options.out, facts, processes) as store:
@@ -111,9 +93,10 @@ def _told_errors() -> AbstractContextManager[None]:
     return told_errors(DetectorError, DiffusionError, EvaluationError, VectorError, OSError)
 
 
-def _open(options: EvaluationOptions, processes: Processes) -> Bench:
+def _open(options: EvaluationOptions, images_per_prompt: int, processes: Processes) -> Bench:
     """Load the model, its vectors, what they are compared with and what reads the pictures."""
     from diffusion import Engine, Sampling
+    from evaluation import Bench
     from evaluation.methods import DEFAULT, PlainModel, make_methods
 
     device = str(processes.device) if options.device == "auto" and processes.device else options.device
@@ -135,6 +118,8 @@ def _open(options: EvaluationOptions, processes: Processes) -> Bench:
         PlainModel(engine),
         make_methods(engine, options.method or DEFAULT, compared),
         Sampling(options.steps, options.guidance),
+        images_per_prompt,
+        options.seed,
     )
 
 
