@@ -7,17 +7,25 @@ from diffusion.bank import Steering, VectorBank, VectorSource, check_fit, resolv
 from diffusion.encoding import PromptEncoding
 from diffusion.engine import Engine
 from diffusion.errors import (
+    DeadlineExceeded,
     DiffusionError,
+    EngineFailedError,
     GenerationCancelled,
     ModelLoadError,
+    NonFiniteError,
+    OutOfMemoryError,
     PromptTooLongError,
+    QueueFullError,
+    RowTooLargeError,
     SamplingError,
     SiteError,
     SizeError,
     SteeringError,
     UnknownSchedulerError,
 )
+from diffusion.events import Event, Failed, Finished, Started, Stepped
 from diffusion.fingerprint import fingerprint
+from diffusion.in_flight import Order
 from diffusion.loading import load_model
 from diffusion.model import DiffusionModel
 from diffusion.rows import AppliedVector, GeneratedImage, Row, Sampling
@@ -27,21 +35,33 @@ from diffusion.steering import added_at_site, steer
 __all__ = [
     "SCHEDULERS",
     "AppliedVector",
+    "DeadlineExceeded",
     "DiffusionError",
     "DiffusionModel",
     "Engine",
+    "EngineFailedError",
+    "Event",
+    "Failed",
+    "Finished",
     "GeneratedImage",
     "GenerationCancelled",
     "ModelLoadError",
+    "NonFiniteError",
+    "Order",
+    "OutOfMemoryError",
     "PromptEncoding",
     "PromptTooLongError",
+    "QueueFullError",
     "Row",
+    "RowTooLargeError",
     "Sampling",
     "SamplingError",
     "SiteError",
     "SizeError",
+    "Started",
     "Steering",
     "SteeringError",
+    "Stepped",
     "UnknownSchedulerError",
     "VectorBank",
     "VectorSource",

@@ -17,6 +17,7 @@ from diffusers import UNet2DConditionModel
 
 from diffusion.errors import SteeringError, did_you_mean
 from diffusion.fingerprint import fingerprint
+from diffusion.kernels import add_vectors
 from diffusion.site import site_shape
 from vectors import ConceptVector, VectorLibrary, check_compatible, shipped_library
 
@@ -82,13 +83,11 @@ class VectorBank:
         timesteps = timesteps.cpu().reshape(-1, 1)
         start, end = self.ranges.unbind(1)
         active = coefficients * ((start <= timesteps) & (timesteps < end))
-        rows = active.any(dim=1).nonzero().flatten()
-        if not len(rows):
+        if not active.any():
             return h
-        strengths, rows = active[rows].to(h.device), rows.to(h.device)
-        with torch.autocast(h.device.type, enabled=False):
-            added = torch.tensordot(strengths, self.values, dims=1)
-            return h.index_copy(0, rows, (h[rows].float() + added).to(h.dtype))
+        steered = h.clone()
+        add_vectors(steered, self.values, active.to(h.device))
+        return steered
 
 
 def check_strengths(steering: Steering) -> None:

@@ -1,42 +1,109 @@
-"""The engine: rows of work in, images out, each with its own prompt, seed and steering.
+"""The engine: rows of work in, images out; all rows in flight share every forward pass.
 
-Entry point: `Engine`. The diffusers pipeline itself makes the images, so they are the ones it would make.
+Entry point: `Engine`. A row joins at the next step, takes its own steps with its own guidance, scheduler and
+vectors, and leaves when it is finished: `diffusion.step_loop` is the loop, `diffusion.runner` its step.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import queue
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 
-import torch
-from diffusers import DiffusionPipeline, SchedulerMixin
-from PIL import Image
-
+from diffusion.admission import Admission
 from diffusion.bank import check_fit, check_strengths
-from diffusion.errors import GenerationCancelled, SamplingError
+from diffusion.capacity import RowCapacity
+from diffusion.errors import EngineFailedError, GenerationCancelled, QueueFullError, SamplingError
+from diffusion.events import Event, Failed, Finished, Stepped
+from diffusion.in_flight import Order
 from diffusion.model import DiffusionModel
-from diffusion.rows import AppliedVector, GeneratedImage, Row, Sampling
-from diffusion.schedules import make_scheduler
-from diffusion.steering import steer
+from diffusion.passes import passes_of
+from diffusion.rows import GeneratedImage, Row, Sampling
+from diffusion.runner import Runner
+from diffusion.schedules import schedule
+from diffusion.step_loop import Job, StepLoop
 from vectors import StoredVector, VectorLibrary
+
+_POLL_S = 0.1
 
 
 class Engine:
-    """Makes images with one model and the vectors of one library, in batches of up to `max_batch_rows`.
+    """Makes images with one model and the vectors of one library, up to `max_batch_rows` U-Net rows at a time.
 
-    Safe to call from several threads: batches run one at a time, and those of several calls may alternate.
-    While an engine is in use, its model's pipeline is not to be used by anything else.
+    An image takes two rows with guidance and one without; a single one is always made, whatever it takes. Safe to
+    call from several threads, and from asyncio. An image depends on its row and sampling alone, whatever else is in
+    flight. While images are being made the model's pipeline is not to be used by anything else.
     """
 
-    def __init__(self, model: DiffusionModel, vectors: VectorLibrary, max_batch_rows: int = 16) -> None:
+    def __init__(
+        self,
+        model: DiffusionModel,
+        vectors: VectorLibrary,
+        max_batch_rows: int = 64,
+        *,
+        max_waiting: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if max_batch_rows < 1:
             raise SamplingError(f"Batches of {max_batch_rows} rows make no images: allow at least 1.")
         self.model = model
         self.vectors = vectors
         self.max_batch_rows = max_batch_rows
-        self._device_lock = threading.Lock()
+        self._clock = clock
+        capacity = RowCapacity(model, max_batch_rows)
+        _, height, width = model.latent_shape(*model.default_size)
+        self._loop = StepLoop(
+            lambda: Runner(model), Admission(capacity, max_waiting=max_waiting), clock, native=(height, width)
+        )
+        self._schedule = lru_cache(maxsize=256)(partial(schedule, config=model.scheduler_config))
+
+    @property
+    def failure(self) -> EngineFailedError | None:
+        """Why nothing can be made any more; None while all is well."""
+        return self._loop.failure
+
+    def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
+        """Check everything about rows and look up their vectors; makes nothing.
+
+        Raises SizeError and SamplingError (or UnknownSchedulerError) for the sampling; SamplingError, SteeringError
+        and PromptTooLongError for a row; the vectors' VectorError for a concept that is unknown, whose file is
+        unsound or that was made for another model; SiteError for one whose site the model lacks.
+        """
+        default_height, default_width = self.model.default_size
+        height = default_height if sampling.height is None else sampling.height
+        width = default_width if sampling.width is None else sampling.width
+        latent_shape = self.model.latent_shape(height, width)
+        if not math.isfinite(sampling.guidance_scale):
+            raise SamplingError(
+                f"The guidance scale {sampling.guidance_scale} must be finite; 5 to 8 is usual."
+            )
+        steps = self._schedule(
+            sampling.scheduler, num_inference_steps=sampling.num_inference_steps, eta=sampling.eta
+        )
+        for row in rows:
+            _check(row)
+        for prompt in {text for row in rows for text in (row.prompt, row.negative_prompt)}:
+            self.model.check_prompt(prompt)
+        found = self._find(dict.fromkeys(name for row in rows for name in row.steering))
+        scale = 1.0 if self.model.embeds_guidance else sampling.guidance_scale
+        orders = []
+        for row in rows:
+            vectors = {name: found[name] for name, strength in row.steering.items() if strength != 0}
+            both = any(stored.vector.halves == "both" for stored in vectors.values())
+            passes = passes_of(row, guidance_scale=scale, is_steered=bool(vectors), steers_unconditional=both)
+            orders.append(Order(row, sampling, steps, latent_shape, vectors, passes))
+        return orders
+
+    def _find(self, names: Iterable[str]) -> dict[str, StoredVector]:
+        """Look up vectors by the names that steerings use, and see that they fit the model."""
+        found = {name: self.vectors.resolve(name) for name in names}
+        for stored in found.values():
+            check_fit(self.model.pipe.unet, stored.vector)
+        return found
 
     def generate(
         self,
@@ -47,155 +114,143 @@ class Engine:
     ) -> list[GeneratedImage]:
         """Make one image of each row, in order.
 
-        `on_step(done, total)` is told after every step how many are done, counted over all images. Everything
-        is checked first, and raises as `validate` does. `cancelled()` is asked before every batch and after
-        every step; GenerationCancelled is raised once it says so.
+        `on_step(done, total)` is told after every step of an image how many are done, counted over all images.
+        Everything is checked first, and raises as `prepare` does. `cancelled()` is asked before the first step and
+        again and again; GenerationCancelled is raised once it says so. What else goes wrong with an image is raised
+        as `Failed` names it.
         """
-        found = self._checked(rows, sampling)
-        scheduler = self._scheduler(sampling)
-        progress = _Progress(len(rows) * len(scheduler.timesteps), on_step, cancelled)
-        batches = [rows[i : i + self.max_batch_rows] for i in range(0, len(rows), self.max_batch_rows)]
-        return [
-            GeneratedImage(image, row.seed, row.prompt, _applied(row, found))
-            for batch in batches
-            for row, image in zip(batch, self._run(batch, sampling, found, progress), strict=True)
-        ]
+        orders = self.prepare(rows, sampling)
+        total = sum(order.schedule.num_steps for order in orders)
+        done = 0
+        results: dict[int, GeneratedImage] = {}
 
-    def validate(self, rows: Sequence[Row], sampling: Sampling) -> None:
-        """Raise what `generate` would raise for these rows before it begins; makes nothing.
+        def check() -> None:
+            if cancelled is not None and cancelled():
+                raise GenerationCancelled(f"Cancelled after {done} of {total} image steps.")
 
-        SizeError and SamplingError (or UnknownSchedulerError) for the sampling; SamplingError, SteeringError
-        and PromptTooLongError for a row; the vectors' VectorError for a concept that is unknown, whose file
-        is unsound or that was made for another model; SiteError for one whose site the model lacks.
+        for event in self._events(orders, check):
+            match event:
+                case Failed(_, error):
+                    raise error
+                case Finished(image, result):
+                    results[image] = result
+                case Stepped():
+                    done += 1
+                    if on_step is not None:
+                        on_step(done, total)
+            check()
+        return [results[image] for image in range(len(orders))]
+
+    def _events(self, orders: Sequence[Order], check: Callable[[], None]) -> Iterator[Event]:
+        """Yield what happens to orders until all have ended, handing in no more at once than can run and wait a step.
+
+        What is left of them is cancelled where the caller stops early.
         """
-        self._checked(rows, sampling)
-
-    def _checked(self, rows: Sequence[Row], sampling: Sampling) -> Mapping[str, StoredVector]:
-        """Check everything; return the vectors by the names that the rows' steerings use."""
-        self.model.check_size(*self._size(sampling))
-        self._scheduler(sampling)
-        if not math.isfinite(sampling.guidance_scale):
-            raise SamplingError(
-                f"The guidance scale {sampling.guidance_scale} must be finite; 5 to 8 is usual."
-            )
-        for row in rows:
-            if not 0 <= row.seed < 2**64:
-                raise SamplingError(f"The seed {row.seed} is not in 0..2^64 - 1.")
-            self.model.check_prompt(row.prompt)
-            self.model.check_prompt(row.negative_prompt)
-            check_strengths(row.steering)
-        names = dict.fromkeys(name for row in rows for name in row.steering)
-        found = {name: self.vectors.resolve(name) for name in names}
-        for stored in found.values():
-            check_fit(self.model.pipe.unet, stored.vector)
-        return found
-
-    def _size(self, sampling: Sampling) -> tuple[int, int]:
-        height, width = self.model.default_size
-        return (
-            height if sampling.height is None else sampling.height,
-            width if sampling.width is None else sampling.width,
-        )
-
-    def _scheduler(self, sampling: Sampling) -> SchedulerMixin:
-        """A scheduler with its steps set; each batch needs a fresh one, as they keep a history."""
-        scheduler = make_scheduler(sampling.scheduler, self.model.scheduler_config)
-        steps = sampling.num_inference_steps
+        happened: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        waiting = deque(Job(image, order, happened.put) for image, order in enumerate(orders))
+        handed_in: dict[int, Job] = {}
         try:
-            if steps < 1:
-                raise ValueError("there must be at least one")
-            scheduler.set_timesteps(steps)
-        except ValueError as error:
-            raise SamplingError(
-                f"The scheduler {sampling.scheduler} cannot take {steps} steps: {error}"
-            ) from error
-        return scheduler
-
-    def _run(
-        self, batch: Sequence[Row], sampling: Sampling, found: Mapping[str, StoredVector], progress: _Progress
-    ) -> list[Image.Image]:
-        """Make the images of one batch."""
-        height, width = self._size(sampling)
-        vectors = {name: stored.vector for name, stored in found.items()}
-        steerings = [row.steering for row in batch]
-        generators = [torch.Generator().manual_seed(row.seed) for row in batch]
-        with self._device_lock, self._pipeline(sampling) as pipe, steer(pipe, steerings, vectors=vectors):
-            progress.check()  # here, since waiting for the device may have taken long
-            images: list[Image.Image] = pipe(
-                **self._prompt_arguments(batch, guided=sampling.guidance_scale > 1),
-                height=height,
-                width=width,
-                num_inference_steps=sampling.num_inference_steps,
-                guidance_scale=sampling.guidance_scale,
-                generator=generators,
-                callback_on_step_end=progress.after_step(images=len(batch)),
-            ).images
-        return images
-
-    @contextmanager
-    def _pipeline(self, sampling: Sampling) -> Iterator[DiffusionPipeline]:
-        """The model's pipeline with the scheduler of this sampling, for as long as the block lasts."""
-        pipe = self.model.pipe
-        own = pipe.scheduler
-        pipe.scheduler = self._scheduler(sampling)
-        try:
-            yield pipe
+            while waiting or handed_in:
+                check()
+                while waiting and len(handed_in) < 2 * self.max_batch_rows:
+                    try:
+                        self._loop.submit([waiting[0]])
+                    except QueueFullError:
+                        if not handed_in:
+                            raise
+                        break
+                    job = waiting.popleft()
+                    handed_in[job.image] = job
+                try:
+                    event = happened.get(timeout=_POLL_S)
+                except queue.Empty:
+                    continue
+                if isinstance(event, Finished | Failed):
+                    del handed_in[event.image]
+                yield event
         finally:
-            pipe.scheduler = own
+            self._loop.cancel(list(handed_in.values()))
 
-    def _prompt_arguments(self, batch: Sequence[Row], *, guided: bool) -> dict[str, torch.Tensor]:
-        """The prompts of a batch as the pipeline's arguments."""
-        encodings = {"": self.model.encode([row.prompt for row in batch])}
-        if guided:
-            encodings["negative_"] = self.model.encode_negative([row.negative_prompt for row in batch])
-        arguments = {}
-        for prefix, encoding in encodings.items():
-            arguments[f"{prefix}prompt_embeds"] = encoding.embeds
-            if encoding.pooled is not None:
-                arguments[f"{prefix}pooled_prompt_embeds"] = encoding.pooled
-        return arguments
-
-
-class _Progress:
-    """Counts the steps of one call over its batches, tells the caller, and stops when the caller says so."""
-
-    def __init__(
+    def submit(
         self,
-        total: int,
-        on_step: Callable[[int, int], None] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> None:
-        self._done = 0
-        self._total = total
-        self._on_step = on_step
-        self._cancelled = cancelled
+        orders: Sequence[Order],
+        on_event: Callable[[Event], None],
+        *,
+        tenant: str = "",
+        timeout_s: float | None = None,
+        preview_every: int | None = None,
+    ) -> Submission:
+        """Hand in prepared orders, all or none; `on_event` hears of them on the engine's thread, and returns at once.
 
-    def check(self) -> None:
-        """Raise GenerationCancelled where the caller wants no more."""
-        if self._cancelled is not None and self._cancelled():
-            raise GenerationCancelled(f"Cancelled after {self._done} of {self._total} image steps.")
+        After `timeout_s` an image that is not finished is given up. Raises QueueFullError where too many wait
+        already, RowTooLargeError, and EngineFailedError where the engine is broken.
+        """
+        deadline_s = None if timeout_s is None else self._clock() + timeout_s
+        jobs = [
+            Job(image, order, on_event, tenant, deadline_s, preview_every)
+            for image, order in enumerate(orders)
+        ]
+        self._loop.submit(jobs)
+        return Submission(self._loop, jobs)
 
-    def after_step(self, *, images: int) -> Callable[..., dict[str, torch.Tensor]]:
-        """A pipeline's `callback_on_step_end` for a batch of so many images."""
+    async def stream(
+        self,
+        orders: Sequence[Order],
+        *,
+        tenant: str = "",
+        timeout_s: float | None = None,
+        preview_every: int | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Hand in prepared orders and yield what happens to them, until all have ended.
 
-        def count(
-            _pipe: DiffusionPipeline,
-            _step: int,
-            _timestep: torch.Tensor,
-            _tensors: Mapping[str, torch.Tensor],
-        ) -> dict[str, torch.Tensor]:
-            self._done += images
-            if self._on_step is not None:
-                self._on_step(self._done, self._total)
-            self.check()
-            return {}
+        Raises as `submit` does. An iterator that is closed early (`contextlib.aclosing`) or whose task is cancelled
+        gives up what is left, and its rows are free at the next step.
+        """
+        loop = asyncio.get_running_loop()
+        happened: asyncio.Queue[Event] = asyncio.Queue()
 
-        return count
+        def tell(event: Event) -> None:
+            loop.call_soon_threadsafe(happened.put_nowait, event)
+
+        submission = self.submit(
+            orders,
+            tell,
+            tenant=tenant,
+            timeout_s=timeout_s,
+            preview_every=preview_every,
+        )
+        left = len(orders)
+        try:
+            while left:
+                event = await happened.get()
+                left -= isinstance(event, Finished | Failed)
+                yield event
+        finally:
+            submission.cancel()
 
 
-def _applied(row: Row, found: Mapping[str, StoredVector]) -> tuple[AppliedVector, ...]:
-    return tuple(
-        AppliedVector(found[name].name, found[name].version, found[name].digest, strength)
-        for name, strength in row.steering.items()
-        if strength != 0
-    )
+class Submission:
+    """Images that were handed in together."""
+
+    def __init__(self, loop: StepLoop, jobs: Sequence[Job]) -> None:
+        self._loop, self._jobs = loop, jobs
+
+    def cancel(self) -> None:
+        """Give up those that are not finished; their rows are free at the next step."""
+        self._loop.cancel(self._jobs)
+
+    def positions(self) -> dict[int, int]:
+        """Return the place in the queue, from 1, of each image that still waits."""
+        return self._loop.positions(self._jobs)
+
+
+def _check(row: Row) -> None:
+    """Check what can be said of a row without the model."""
+    if not 0 <= row.seed < 2**64:
+        raise SamplingError(f"The seed {row.seed} is not in 0..2^64 - 1.")
+    start, end = row.steered_steps
+    if not 0 <= start < end <= 1:
+        raise SamplingError(
+            f"steered_steps {start} to {end}: give a start and a later end within 0 to 1, shares of the steps."
+        )
+    check_strengths(row.steering)

@@ -8,7 +8,13 @@ DiffusionError
 │   └── UnknownSchedulerError  no scheduler of that name
 ├── SizeError                  a height and width the model cannot make
 ├── PromptTooLongError         a prompt that the text encoder would cut off
-└── GenerationCancelled        the caller asked to stop
+├── QueueFullError             more rows would wait than may
+├── RowTooLargeError           a row that the device could not even hold alone
+├── NonFiniteError             an image that came out as something else than numbers
+├── OutOfMemoryError           images that the device has no memory for
+├── EngineFailedError          the engine broke down; what was in flight is lost
+├── GenerationCancelled        the caller asked to stop
+└── DeadlineExceeded           the caller's time ran out before the image was finished
 """
 
 from __future__ import annotations
@@ -66,8 +72,69 @@ class PromptTooLongError(DiffusionError):
         )
 
 
+class QueueFullError(DiffusionError):
+    """More rows would wait than may; none of the request's rows was taken."""
+
+    def __init__(
+        self, *, waiting: int, requested: int, limit: int, work_ahead: float, tenant: str | None = None
+    ) -> None:
+        self.waiting = waiting
+        self.requested = requested
+        self.limit = limit
+        self.work_ahead = work_ahead
+        """The device work to be done before there is room, in the unit of `Ticket.work`; divided by the
+        measured work per second, how long to wait before trying again."""
+        self.tenant = tenant
+        """Whose rows the limit counts; None where it counts everybody's."""
+        whose = "" if tenant is None else f" of {tenant!r}"
+        cure = (
+            f"Ask for at most {limit} images at once."
+            if requested > limit
+            else f"Try again once {waiting + requested - limit} of them have begun."
+        )
+        super().__init__(
+            f"No room for {requested} more rows: {waiting} rows{whose} wait, and at most {limit} may. {cure}"
+        )
+
+
+class RowTooLargeError(DiffusionError):
+    """A row that the device could not even hold alone."""
+
+    def __init__(self, *, unet_rows: int, capacity: int, shape: tuple[int, int]) -> None:
+        self.unet_rows = unet_rows
+        self.capacity = capacity
+        self.shape = shape
+        super().__init__(
+            f"The image takes {unet_rows} U-Net rows of latents {shape[0]} x {shape[1]}, and the device holds "
+            f"{capacity} of this size. Ask for a smaller image, or do without guidance or preserved structure."
+        )
+
+
+class NonFiniteError(DiffusionError):
+    """An image that came out as something else than numbers."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        super().__init__(
+            f"The image with seed {seed} came out as something else than numbers: half precision or a very strong "
+            "vector can overflow. Use bfloat16 or float32, or smaller strengths."
+        )
+
+
+class OutOfMemoryError(DiffusionError):
+    """Images that the device has no memory for."""
+
+
+class EngineFailedError(DiffusionError):
+    """The engine broke down; what was in flight is lost."""
+
+
 class GenerationCancelled(DiffusionError):  # noqa: N818  an outcome the caller asked for, not a fault
     """The caller asked to stop."""
+
+
+class DeadlineExceeded(DiffusionError):  # noqa: N818  an outcome the caller set the time of, not a fault
+    """The caller's time ran out before the image was finished."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

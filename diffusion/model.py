@@ -109,6 +109,11 @@ class DiffusionModel:
         return site_shape(self.pipe.unet, site, (rows, columns))
 
     @property
+    def embeds_guidance(self) -> bool:
+        """Whether the U-Net is told the guidance scale, as distilled ones are, and needs no unconditional rows."""
+        return self.pipe.unet.config.time_cond_proj_dim is not None
+
+    @property
     def token_limit(self) -> int:
         """How many tokens of a prompt are read, the marks of start and end included."""
         return min(int(tokenizer.model_max_length) for tokenizer in self._tokenizers)
@@ -154,11 +159,16 @@ class DiffusionModel:
         )
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, encoding: PromptEncoding
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        encoding: PromptEncoding,
+        guidance_scales: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The U-Net's prediction (epsilon or v) for latents [rows, c, h, w] at integer timesteps [rows].
+        """The U-Net's prediction (epsilon or v) for latents [rows, c, h, w] at timesteps [rows].
 
-        Latents are taken as the DDIM process has them, and rows may be at different timesteps. Returns
+        Latents are taken as the DDIM process has them, and rows may be at different timesteps, also between the
+        training ones. `guidance_scales` [rows] are for models that embed them. Returns
         [rows, c, h, w] in the model's dtype. Gradients flow, for what is learned through the frozen model.
         """
         added_conditions = None
@@ -173,10 +183,32 @@ class DiffusionModel:
             latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=encoding.embeds,
+            timestep_cond=self._embedded(guidance_scales),
             added_cond_kwargs=added_conditions,
             return_dict=False,
         )[0]
         return prediction
+
+    def _embedded(self, guidance_scales: torch.Tensor | None) -> torch.Tensor | None:
+        """The embedding [rows, dim] of guidance scales, for models that have one."""
+        if guidance_scales is None or not self.embeds_guidance:
+            return None
+        embedded: torch.Tensor = self.pipe.get_guidance_scale_embedding(
+            guidance_scales - 1, embedding_dim=self.pipe.unet.config.time_cond_proj_dim
+        )
+        return embedded.to(self.dtype)
+
+    def clean(self, latents: torch.Tensor, prediction: torch.Tensor, timestep: int) -> torch.Tensor:
+        """The clean latents that a prediction (epsilon or v) for latents at one timestep points to, fp32.
+
+        Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", 2020, equation 15; for v, Salimans, Ho,
+        "Progressive Distillation for Fast Sampling of Diffusion Models", 2022, appendix D.
+        """
+        alpha = self.alphas_cumprod[timestep]
+        signal, noise = alpha.sqrt(), (1 - alpha).sqrt()
+        if self.prediction_type == "v_prediction":
+            return signal * latents.float() - noise * prediction.float()
+        return (latents.float() - noise * prediction.float()) / signal
 
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:

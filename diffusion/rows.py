@@ -22,6 +22,12 @@ class Row:
     """What guidance leads away from; "" for none."""
     steering: Mapping[str, float] = field(default_factory=dict)
     """Concept, or reference such as "woman@2", -> strength."""
+    steered_steps: tuple[float, float] = (0.0, 1.0)
+    """Half-open share of the steps at which vectors are added: (0.2, 1.0) leaves the first fifth alone."""
+    preserves_structure: bool = False
+    """Whether every step is the average of a steered and an unsteered one, which keeps more of the picture (Li et
+    al., "Self-Discovering Interpretable Diffusion Latent Directions", CVPR 2024, after SDEdit). Costs one or two
+    more U-Net rows."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Sampling:
     """In pixels; the model's own by default."""
     scheduler: str = "ddim"
     """One of `diffusion.SCHEDULERS`."""
+    eta: float = 0.0
+    """DDIM's share of fresh noise in each step: 0 is deterministic, 1 like DDPM; other schedulers have none."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The app: its lifespan owns the engine's thread and the loading; routes and error handlers hang on it.
+"""The app: its lifespan owns the loading; routes and error handlers hang on it.
 
 Entry point: `create_app`.
 """
@@ -6,7 +6,6 @@ Entry point: `create_app`.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -35,15 +34,13 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        engine_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-        readiness = Readiness(settings, engine_thread, changed)
+        readiness = Readiness(settings, changed)
         app.state.readiness = readiness
         loading = asyncio.create_task(readiness.load())
         try:
             yield
         finally:
             loading.cancel()
-            engine_thread.shutdown(cancel_futures=True)
 
     app = FastAPI(
         title="Trimtab",

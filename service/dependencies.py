@@ -4,7 +4,6 @@ Entry points: `SettingsOf`, `MetricsOf`, `ReadyGeneration`, `ClientGone`.
 """
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
@@ -28,13 +27,9 @@ def _generation(request: Request) -> Generation:
     return cast(Readiness, request.app.state.readiness).generation()
 
 
-async def _client_gone(request: Request) -> AsyncIterator[threading.Event]:
-    """Set the event when the client disconnects, and in any case when the request ends.
-
-    So the engine stops for clients that went away and for requests that a shutdown cuts off. It
-    is an event of threads because the engine asks it from its own.
-    """
-    gone = threading.Event()
+async def _client_gone(request: Request) -> AsyncIterator[asyncio.Event]:
+    """Set the event when the client disconnects."""
+    gone = asyncio.Event()
 
     async def watch() -> None:
         # The body has been read: the next message is the disconnect.
@@ -47,10 +42,9 @@ async def _client_gone(request: Request) -> AsyncIterator[threading.Event]:
         yield gone
     finally:
         watcher.cancel()
-        gone.set()
 
 
 SettingsOf = Annotated[Settings, Depends(_settings)]
 MetricsOf = Annotated[Metrics, Depends(_metrics)]
 ReadyGeneration = Annotated[Generation, Depends(_generation)]
-ClientGone = Annotated[threading.Event, Depends(_client_gone)]
+ClientGone = Annotated[asyncio.Event, Depends(_client_gone)]

@@ -14,6 +14,7 @@ ServiceError
 ├── UnknownVectorError         a vector was asked for that is not loaded
 ├── NotReadyError              the model is still loading
 ├── LoadFailedError            the model cannot be loaded, or a configured policy cannot be followed
+├── EngineDownError            the engine broke down and will not recover
 └── UnsteeredImageError        an image came back without a vector that its policy asked for
 """
 
@@ -83,6 +84,10 @@ class NotReadyError(ServiceError):
 
 class LoadFailedError(ServiceError):
     """The model cannot be loaded, or a configured policy cannot be followed."""
+
+
+class EngineDownError(ServiceError):
+    """The engine broke down and will not recover: the process has to be restarted."""
 
 
 class UnsteeredImageError(ServiceError):

@@ -1,20 +1,20 @@
 """The one way from a validated request to its images: policy, plan, rows, engine, provenance.
 
-Entry point: `Generation.generate`. The engine runs on one thread of its own; async code awaits it.
+Entry point: `Generation.generate`.
 """
 
 import asyncio
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from PIL import Image
 
-from diffusion import GeneratedImage, Row, Sampling, SamplingError
+from diffusion import Failed, Finished, GeneratedImage, Order, Row, Sampling, SamplingError, Started
 from policies.document import Policy
 from policies.errors import choose_from
 from policies.plan import ImagePlan, plan
@@ -54,24 +54,22 @@ class Generated:
 @dataclass(frozen=True)
 class _EngineRun:
     images: Sequence[GeneratedImage]
-    started: float
-    ended: float
+    queue_s: float
+    generate_s: float
 
 
 class Generation:
     """Turns requests into images with one loaded model, under one configuration."""
 
-    def __init__(self, loaded: LoadedModel, settings: Settings, engine_thread: Executor) -> None:
+    def __init__(self, loaded: LoadedModel, settings: Settings) -> None:
         self.loaded = loaded
         self._settings = settings
-        self._engine_thread = engine_thread
 
-    async def generate(self, request: GenerateRequest, cancelled: Callable[[], bool]) -> Generated:
-        """Return the images of a request.
+    async def generate(self, request: GenerateRequest) -> Generated:
+        """Return the images of a request; where the task is cancelled its rows are free at the next step.
 
-        `cancelled` is asked on the engine's thread, at every step. Everything is checked before the
-        request queues for the engine, and raises RequestErrors and PolicyErrors. A vector that
-        cannot be applied is an error, a VectorError or UnsteeredImageError, never an unsteered image.
+        Everything is checked before the request queues for the engine, and raises RequestErrors and PolicyErrors. A
+        vector that cannot be applied is an error, a VectorError or UnsteeredImageError, never an unsteered image.
         """
         policy_name, policy = self._policy(request.policy)
         await asyncio.to_thread(check_request, request, self.loaded.model, self._settings)
@@ -93,11 +91,7 @@ class Generation:
             width=request.width,
             scheduler=request.scheduler,
         )
-        await asyncio.to_thread(self._validate, rows, sampling)
-        submitted = time.perf_counter()
-        run = await asyncio.get_running_loop().run_in_executor(
-            self._engine_thread, self._run, rows, sampling, cancelled
-        )
+        run = await self._run(await asyncio.to_thread(self._prepare, rows, sampling))
         return Generated(
             id=uuid.uuid4().hex,
             model=self.loaded.name,
@@ -105,8 +99,8 @@ class Generation:
                 self._proven(made, image_plan, request, policy_name)
                 for made, image_plan in zip(run.images, plans, strict=True)
             ),
-            queue_s=run.started - submitted,
-            generate_s=run.ended - run.started,
+            queue_s=run.queue_s,
+            generate_s=run.generate_s,
         )
 
     def _policy(self, asked: Policy | str | None) -> tuple[str | None, Policy]:
@@ -127,10 +121,10 @@ class Generation:
         """Name the loaded versions, whatever has been published since."""
         return {self.loaded.vectors[concept].reference: strength for concept, strength in strengths.items()}
 
-    def _validate(self, rows: Sequence[Row], sampling: Sampling) -> None:
+    def _prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
         """Let the engine check what the schedulers and the vectors' files alone know."""
         try:
-            self.loaded.engine.validate(rows, sampling)
+            return self.loaded.engine.prepare(rows, sampling)
         except SamplingError as error:
             # All else that this error stands for has been checked before.
             raise ImpossibleStepsError(
@@ -140,11 +134,26 @@ class Generation:
                 cure="Ask for another number of steps, or another scheduler.",
             ) from error
 
-    def _run(self, rows: Sequence[Row], sampling: Sampling, cancelled: Callable[[], bool]) -> _EngineRun:
-        """Run on the engine's thread, when those before are done."""
-        started = time.perf_counter()
-        images = self.loaded.engine.generate(rows, sampling, cancelled=cancelled)
-        return _EngineRun(images, started, time.perf_counter())
+    async def _run(self, orders: Sequence[Order]) -> _EngineRun:
+        """Let the engine make the images; it waits for them as long as its first one does."""
+        submitted = time.perf_counter()
+        started = None
+        images: dict[int, GeneratedImage] = {}
+        async with aclosing(self.loaded.engine.stream(orders)) as events:
+            async for event in events:
+                match event:
+                    case Started():
+                        started = started or time.perf_counter()
+                    case Finished(image, result):
+                        images[image] = result
+                    case Failed(_, error):
+                        raise error
+        started = started or submitted
+        return _EngineRun(
+            [images[image] for image in range(len(orders))],
+            queue_s=started - submitted,
+            generate_s=time.perf_counter() - started,
+        )
 
     def _proven(
         self,

@@ -6,11 +6,10 @@ Entry point: `Readiness`, owned by the app's lifespan.
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from service.errors import LoadFailedError, NotReadyError
+from service.errors import EngineDownError, LoadFailedError, NotReadyError, ServiceError
 from service.generation import Generation
 from service.loading import load_service
 from service.settings import Settings
@@ -34,40 +33,43 @@ class Ready:
 
 @dataclass(frozen=True)
 class Failed:
-    """The model will not be loaded; the process needs another configuration."""
+    """The service cannot serve and will not: the process needs another configuration, or a restart."""
 
-    error: LoadFailedError
+    error: ServiceError
 
 
 State: TypeAlias = Loading | Ready | Failed
 
 
 class Readiness:
-    """Loads the model on the engine's thread and keeps the state; `on_change` hears each new one."""
+    """Loads the model and keeps the state; `on_change` hears each new one."""
 
-    def __init__(
-        self, settings: Settings, engine_thread: Executor, on_change: Callable[[State], None]
-    ) -> None:
-        self.state: State = Loading()
+    def __init__(self, settings: Settings, on_change: Callable[[State], None]) -> None:
+        self._state: State = Loading()
         self._settings = settings
-        self._engine_thread = engine_thread
         self._on_change = on_change
+
+    @property
+    def state(self) -> State:
+        """Whether the service can serve now."""
+        if isinstance(self._state, Ready) and (failure := self._state.generation.loaded.engine.failure):
+            self._enter(Failed(EngineDownError(str(failure), cure="Restart the process.")))
+        return self._state
 
     async def load(self) -> None:
         """Load, and end ready or failed."""
-        loop = asyncio.get_running_loop()
         try:
-            loaded = await loop.run_in_executor(self._engine_thread, load_service, self._settings)
+            loaded = await asyncio.to_thread(load_service, self._settings)
         except LoadFailedError as error:
             self._enter(Failed(error))
         except Exception as error:
             logger.exception("Loading failed in an unforeseen way.")
             self._enter(Failed(LoadFailedError(f"Loading failed: {error!r}.", cure="See the log.")))
         else:
-            self._enter(Ready(Generation(loaded, self._settings, self._engine_thread)))
+            self._enter(Ready(Generation(loaded, self._settings)))
 
     def generation(self) -> Generation:
-        """Return what serves requests; raise NotReadyError or LoadFailedError where nothing does."""
+        """Return what serves requests; raise NotReadyError, LoadFailedError or EngineDownError where nothing does."""
         match self.state:
             case Ready(generation):
                 return generation
@@ -77,5 +79,5 @@ class Readiness:
                 raise NotReadyError(RETRY_AFTER_S)
 
     def _enter(self, state: State) -> None:
-        self.state = state
+        self._state = state
         self._on_change(state)

@@ -71,7 +71,10 @@ class Settings(BaseSettings):
     max_strength: float = Field(
         default=3.0, gt=0, allow_inf_nan=False, description="Largest absolute strength of a concept."
     )
-    max_batch_rows: int = Field(default=16, ge=1, description="Images denoised together.")
+    max_batch_rows: int = Field(
+        default=64, ge=1, description="U-Net rows of a step: two an image with guidance, one without."
+    )
+    max_waiting: int = Field(default=1024, ge=1, description="Images that may wait for the engine.")
 
     @model_validator(mode="after")
     def _default_policy_is_there(self) -> Self:

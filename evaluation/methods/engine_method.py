@@ -30,7 +30,7 @@ class EngineMethod(ABC):
 
     def check(self, wishes: Sequence[Wish], sampling: Sampling) -> None:
         """Raise what `make` would raise before it begins."""
-        self._engine.validate([self.row(wish) for wish in wishes], sampling)
+        self._engine.prepare([self.row(wish) for wish in wishes], sampling)
 
     def make(self, wishes: Sequence[Wish], sampling: Sampling, on_step: OnStep) -> list[GeneratedImage]:
         """Make one picture of each wish, in order."""

@@ -121,7 +121,7 @@ class SafeLatentDiffusion:
                 f"with {sampling.guidance_scale}: change that, or leave the method out"
             )
         rows = [Row(wish.prompt.text, wish.seed, self._concept(wish)) for wish in wishes]
-        self._engine.validate(rows, sampling)
+        self._engine.prepare(rows, sampling)
 
     def make(self, wishes: Sequence[Wish], sampling: Sampling, on_step: OnStep) -> list[GeneratedImage]:
         """Make the pictures by DDIM steps; see `Method.make`."""

@@ -137,7 +137,7 @@ class UnifiedConceptEditing:
             for text in (edit.source, edit.destination)
         }
         rows = [*(Row(wish.prompt.text, wish.seed) for wish in wishes), *(Row(text, 0) for text in texts)]
-        self._engine.validate(rows, sampling)
+        self._engine.prepare(rows, sampling)
 
     def make(self, wishes: Sequence[Wish], sampling: Sampling, on_step: OnStep) -> list[GeneratedImage]:
         """Make the pictures, those that need the same edit together; see `Method.make`."""

@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
+from diffusion import GenerationCancelled
 from service.answers import json_answer, png_answer
 from service.dependencies import ClientGone, MetricsOf, ReadyGeneration
+from service.generation import Generated
 from service.http_errors import code_of
 from service.metrics import Metrics
 from service.schemas import ErrorResponse, GenerateRequest, GenerateResponse
@@ -67,7 +69,7 @@ async def generate(
     With `Accept: image/png`, one image comes back as it is and several as a labelled grid, whatever
     `image_format` says.
     """
-    generated = await generation.generate(body, cancelled=client_gone.is_set)
+    generated = await _unless(client_gone, generation.generate(body))
     answer: Response | GenerateResponse
     if _accepts_png(request):
         png, timings = await asyncio.to_thread(png_answer, generated)
@@ -79,6 +81,19 @@ async def generate(
     for made in generated.images:
         metrics.count_image(applied.concept for applied in made.record.applied)
     return answer
+
+
+async def _unless(gone: asyncio.Event, work: Coroutine[Any, Any, Generated]) -> Generated:
+    """Return what `work` returns; once the client is gone, cancel it and raise GenerationCancelled."""
+    working, leaving = asyncio.create_task(work), asyncio.create_task(gone.wait())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise GenerationCancelled("The client went away.")
+        return await working
+    finally:
+        working.cancel()
+        leaving.cancel()
 
 
 def _accepts_png(request: Request) -> bool:

@@ -1,14 +1,19 @@
+import base64
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
+from itertools import chain
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 import service.readiness
-from diffusion import Engine, GeneratedImage
+from diffusion import Engine, Order, Row, Sampling
 from policies.document import Policy
 from service.app import create_app
 from service.loading import LoadedModel, load_service
@@ -201,20 +206,26 @@ def test_two_apps_do_not_share_metrics(client, options):
 def test_requests_at_the_same_time_get_what_they_get_alone(client):
     requests = [{**QUICK, "seed": seed, "num_images": 2} for seed in range(0, 12, 2)]
 
-    def images(request: dict[str, object]) -> object:
+    def images(request: dict[str, object]) -> list[dict[str, object]]:
         return client.post("/generate", json=request).json()["images"]
 
     alone = [images(request) for request in requests]
     with ThreadPoolExecutor(max_workers=len(requests)) as pool:
-        assert list(pool.map(images, requests)) == alone
+        together = list(pool.map(images, requests))
+    for one, other in zip(chain(*alone), chain(*together), strict=True):
+        assert one["applied"] == other["applied"]
+        assert np.abs(pixels(one) - pixels(other)).max() <= 1  # rounding depends on the batch
+
+
+def pixels(item: dict[str, object]) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(base64.b64decode(item["b64_json"]))), int)
 
 
 class ForgetfulEngine(Engine):
     """An engine that loses the steering of its rows."""
 
-    def generate(self, rows, sampling, on_step=None, cancelled=None) -> list[GeneratedImage]:
-        rows = [replace(row, steering={}) for row in rows]
-        return super().generate(rows, sampling, on_step, cancelled)
+    def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
+        return super().prepare([replace(row, steering={}) for row in rows], sampling)
 
 
 def test_an_unsteered_image_is_never_served(options, monkeypatch, until_ready):
@@ -267,10 +278,10 @@ def test_a_later_version_is_served_after_a_restart(options, model, tmp_path, mak
 
 
 def test_an_unforeseen_failure_is_answered_without_its_details(options, monkeypatch, until_ready, caplog):
-    def broken(*_: object, **__: object) -> list[GeneratedImage]:
+    def broken(*_: object, **__: object) -> list[Order]:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(Engine, "generate", broken)
+    monkeypatch.setattr(Engine, "prepare", broken)
     with TestClient(create_app(Settings(**options)), raise_server_exceptions=False) as client:
         until_ready(client.get)
         answer = client.post("/generate", json=QUICK)
@@ -286,3 +297,20 @@ def test_nothing_is_built_before_the_app_starts(options):
     app = create_app(Settings(**options))
     assert threading.active_count() == threads
     assert not hasattr(app.state, "readiness")
+
+
+def test_a_service_whose_engine_broke_down_is_not_ready(options, until_ready):
+    def broken(_unet: object, _args: object) -> None:
+        raise RuntimeError("secret detail")
+
+    with TestClient(create_app(Settings(**options)), raise_server_exceptions=False) as client:
+        until_ready(client.get)
+        unet = client.app.state.readiness.generation().loaded.model.pipe.unet
+        with unet.register_forward_pre_hook(broken):
+            for _ in range(2):  # it begins anew once
+                answer = client.post("/generate", json=QUICK)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
+                assert "secret" not in answer.text
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["error"]["code"]) == (503, "engine_failed")
+        assert counted(client, "trimtab_ready") == 0

@@ -44,11 +44,11 @@ def serve(
     ] = None,
 ) -> None:
     """Start the HTTP service."""
-    from service.errors import LoadFailedError
+    from service.errors import ServiceError
     from service.settings import SettingsError, load_settings
 
     options = {"host": host, "port": port, "model": model, "vectors": vectors, "config": config}
-    with told_errors(SettingsError, ListenError, LoadFailedError):
+    with told_errors(SettingsError, ListenError, ServiceError):
         settings = load_settings(options)
         # Before anything slow: a taken port is known at once.
         with _listening(settings.host, settings.port) as listener:
@@ -56,17 +56,17 @@ def serve(
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
-    """Serve until told to stop; raise LoadFailedError where the model cannot be loaded."""
+    """Serve until told to stop; raise a ServiceError where the model cannot be loaded or breaks down."""
     typer.echo("Loading the model ...")
     import uvicorn
 
     from service.app import create_app
-    from service.errors import LoadFailedError
+    from service.errors import ServiceError
     from service.readiness import Failed, Ready
     from trimtab.commands.console import hide_loading_bars
 
     hide_loading_bars()
-    failures: list[LoadFailedError] = []
+    failures: list[ServiceError] = []
 
     def changed(state: State) -> None:
         match state:
