@@ -86,6 +86,8 @@ class QueueFullError(DiffusionError):
         measured work per second, how long to wait before trying again."""
         self.tenant = tenant
         """Whose rows the limit counts; None where it counts everybody's."""
+        self.retry_after_s: float | None = None
+        """How long until there will be room, at the rate of late; None before the first step."""
         whose = "" if tenant is None else f" of {tenant!r}"
         cure = (
             f"Ask for at most {limit} images at once."

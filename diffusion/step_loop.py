@@ -21,6 +21,7 @@ from diffusion.errors import (
     GenerationCancelled,
     NonFiniteError,
     OutOfMemoryError,
+    QueueFullError,
 )
 from diffusion.events import Event, Failed, Finished, Started, Stepped
 from diffusion.in_flight import InFlight, Order
@@ -79,6 +80,7 @@ class StepLoop:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._crashes = 0
+        self._work_per_s = 0.0
         self.failure: EngineFailedError | None = None
         """Why nothing is accepted any more; None while the loop works."""
 
@@ -89,7 +91,12 @@ class StepLoop:
                 raise self.failure
             for job in jobs:
                 job.key = next(self._keys)
-            self._admission.submit([_ticket(job, self._native) for job in jobs], self._clock())
+            try:
+                self._admission.submit([_ticket(job, self._native) for job in jobs], self._clock())
+            except QueueFullError as full:
+                if self._work_per_s:
+                    full.retry_after_s = full.work_ahead / self._work_per_s
+                raise
             self._jobs |= {job.key: job for job in jobs}
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="trimtab-engine", daemon=True)
@@ -157,6 +164,7 @@ class StepLoop:
 
     def _advance(self, jobs: Sequence[Job]) -> None:
         """Take one step of jobs of one shape, and put those that finished to be decoded."""
+        begin = self._clock()
         try:
             self._begin([job for job in jobs if job.row is None])
             rows = [job.row for job in jobs if job.row is not None]
@@ -165,12 +173,21 @@ class StepLoop:
         except torch.OutOfMemoryError as error:
             self._halve(jobs, error)
             return
+        self._take_time(jobs, self._clock() - begin)
         previews = dict(zip((job.key for job in previewed), pictures, strict=True))
         for job, row in zip(jobs, rows, strict=True):
             steps = row.order.schedule.num_steps
             self._tell(job, Stepped(job.image, row.step, steps, previews.get(job.key)))
             if row.is_finished:
                 self._finish(job, row)
+
+    def _take_time(self, jobs: Sequence[Job], seconds: float) -> None:
+        """Keep a running mean of the work done a second, over about the last ten steps."""
+        area = area_weight(jobs[0].order.latent_shape[1:], self._native)
+        work = area * sum(len(job.order.passes) for job in jobs)
+        if seconds > 0:
+            latest = work / seconds
+            self._work_per_s += (latest - self._work_per_s) / (10 if self._work_per_s else 1)
 
     def _begin(self, jobs: Sequence[Job]) -> None:
         """Put jobs on the device that are not there yet."""

@@ -5,6 +5,7 @@ Entry points: `install_handlers`, `code_of`. The table is read along an error's 
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -103,8 +104,8 @@ def code_of(error: Exception) -> str:
 async def _answer(request: Request, error: Exception) -> Response:
     status, detail = _explained(error)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if isinstance(error, NotReadyError):
-        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, NotReadyError | diffusion.QueueFullError) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
         logger.error("%s %s failed.", request.method, request.url.path, exc_info=error)
     # Written in ASCII: a value may hold what UTF-8 cannot, such as half of a surrogate pair.

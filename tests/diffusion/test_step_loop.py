@@ -312,9 +312,17 @@ def test_waiting_rows_have_positions_and_leave_with_their_call(engine):
 
 def test_too_much_is_refused_as_a_whole(sd1, library):
     engine = Engine(sd1, library, 4, max_waiting=3)
-    with pytest.raises(QueueFullError):
-        engine.submit(engine.prepare([ROW] * 20, SHORT), lambda _event: None)
+    orders = engine.prepare([ROW] * 20, SHORT)
+    with pytest.raises(QueueFullError) as refused:
+        engine.submit(orders, lambda _event: None)
+    assert refused.value.retry_after_s is None  # nothing is known of the rate yet
     assert len(engine.generate([ROW] * 20, SHORT)) == 20  # which hands in no more than there is room for
+    ended = queue.SimpleQueue()
+    submission = engine.submit(engine.prepare([ROW] * 3, Sampling(900)), ended.put)
+    with pytest.raises(QueueFullError) as refused:
+        engine.submit(orders, lambda _event: None)
+    assert refused.value.retry_after_s >= 0
+    submission.cancel()
 
 
 def test_a_deadline_ends_an_image_before_another_step(engine):

@@ -314,3 +314,13 @@ def test_a_service_whose_engine_broke_down_is_not_ready(options, until_ready):
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["error"]["code"]) == (503, "engine_failed")
         assert counted(client, "trimtab_ready") == 0
+
+
+def test_more_than_may_wait_is_refused_before_any_work(options, until_ready):
+    with TestClient(create_app(Settings(**{**options, "max_waiting": 2}))) as client:
+        until_ready(client.get)
+        answer = client.post("/generate", json={**QUICK, "num_images": 3})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "queue_full")
+        assert "at most 2 images at once" in answer.json()["error"]["message"]
+        assert client.post("/generate", json={**QUICK, "num_images": 2}).status_code == 200
+        assert counted(client, 'trimtab_requests_total{outcome="queue_full"}') == 1
