@@ -1,6 +1,6 @@
 """Learning vectors: everything frozen but the vectors themselves.
 
-Entry point: `learn_vectors`.
+Entry points: `learn_vectors`, and `prompts_of`, every prompt it will use.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, PaperRecipe
 from learn_vectors.predictions import site_scale
 from learn_vectors.progress import Progress, silent
+from learn_vectors.trajectories import lessons_of
 from learn_vectors.trajectory_matching import match_trajectories
 from vectors import ConceptPrompts, ConceptVector
 
@@ -62,6 +63,17 @@ def learn_vectors(
     )
 
 
+def prompts_of(model: DiffusionModel, options: LearnOptions) -> tuple[str, ...]:
+    """Return every prompt that learning will use, in order and each once; raises OptionsError as learning would."""
+    recipe = options.recipe
+    if isinstance(recipe, PaperRecipe):
+        made = () if recipe.folder else tuple(options.concepts[0].positive)
+        prompts = [*made, *options.concepts[0].base_prompts, options.concepts[0].negative_prompt or ""]
+    else:
+        prompts = [text for lesson in lessons_of(model, options, recipe) for text in lesson.prompts]
+    return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
+
+
 def _rate(model: DiffusionModel, options: LearnOptions) -> float:
     """Return Adam's rate: the authors' is absolute, ours relative to what the vector is added to."""
     if isinstance(options.recipe, PaperRecipe):
@@ -74,14 +86,16 @@ def _vector(
 ) -> ConceptVector:
     described = options.resolved()
     others = [other.name for other in options.concepts if other.name != concept.name]
-    told = {key: described[key] for key in ("contexts", "settings", "channel_only", "seed", "recipe")}
+    told = {
+        key: described[key] for key in ("contexts", "things", "settings", "channel_only", "seed", "recipe")
+    }
     return ConceptVector(
         concept=concept.name,
         values=values,
         base_model=model.fingerprint,
         site=options.site,
         halves=options.halves,
-        timesteps=options.apply_timesteps,
+        timesteps=options.applied_timesteps,
         prompts=ConceptPrompts(
             positive=concept.positive,
             negative=concept.base_prompts,

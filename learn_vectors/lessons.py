@@ -1,6 +1,6 @@
 """Lessons: from a few prompts to the predictions that the vectors are to bring about, in several contexts.
 
-Pure text, no torch. Entry points: `draw_lessons`, `prompts_of`, `preview_prompts`.
+Pure text, no torch. Entry points: `draw_lessons`, `preview_prompts`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from learn_vectors.concepts import Concept
-from learn_vectors.options import LearnOptions, PaperRecipe, TrajectoryRecipe
+from learn_vectors.options import LearnOptions, TrajectoryRecipe
 from vectors.phrases import PERSON, Phrase, put_noun, state_all, with_article
 
 _Pairs: TypeAlias = Sequence[tuple[str, str]]
@@ -131,18 +131,6 @@ def _stated(pairs: _Pairs, prompt: str, noun: str) -> str:
 
 def _pairs(concept: Concept) -> list[tuple[str, str]]:
     return list(zip(concept.negative, concept.positive, strict=True))
-
-
-def prompts_of(options: LearnOptions) -> tuple[str, ...]:
-    """Return every prompt that learning will use, in order and each once."""
-    recipe = options.recipe
-    if isinstance(recipe, PaperRecipe):
-        made = () if recipe.folder else tuple(options.concepts[0].positive)
-        prompts = [*made, *options.concepts[0].base_prompts, options.concepts[0].negative_prompt or ""]
-    else:
-        lessons = draw_lessons(options, recipe, recipe.batch * options.total_steps)
-        prompts = [text for lesson in lessons for text in lesson.prompts]
-    return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
 
 
 def preview_prompts(options: LearnOptions, concept: Concept) -> tuple[str, ...]:

@@ -111,8 +111,8 @@ class LearnOptions:
     """Nouns of harmless prompts that show no person: what is in a picture is to stay in it."""
     settings: tuple[str, ...] = ("", "in a park")
     """Phrases that follow the prompts, so that a concept is learned in several places."""
-    apply_timesteps: tuple[int, int] = (100, MAX_TIMESTEP)
-    """Half-open range of timesteps at which the finished vectors are applied: where they are learned."""
+    apply_timesteps: tuple[int, int] | None = None
+    """Half-open range of timesteps at which the finished vectors are applied; None is where they are learned."""
     site: str = "mid_block"
     halves: Halves = "conditional"
     """Which rows of a guidance pair get the vector."""
@@ -135,12 +135,17 @@ class LearnOptions:
                     f"the set {set_name} has {', '.join(missing)}, which is not among the concepts: "
                     f"{', '.join(names)}"
                 )
-        _timesteps(self.apply_timesteps)
+        _timesteps(self.applied_timesteps)
         if isinstance(self.recipe, PaperRecipe) and len(names) > 1:
             raise OptionsError(
                 f"the paper recipe learns one concept at a time and there are {len(names)}: "
                 "run it for each, or choose the trajectory recipe"
             )
+
+    @property
+    def applied_timesteps(self) -> tuple[int, int]:
+        """Half-open range of timesteps at which the finished vectors are applied."""
+        return self.apply_timesteps or self.recipe.timesteps
 
     @property
     def total_steps(self) -> int:

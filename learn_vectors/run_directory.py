@@ -77,7 +77,7 @@ def run_learning(
         save_vector(vector, path)
         finished = _measured(model, vector, concept, detector_for(concept), options.seed, progress)
         save_vector(finished, path)
-        stored.append(library.publish(finished))
+        stored.append(_published(finished, library))
         prompts = preview_prompts(options, concept)
         _draw(model, finished, prompts, sampling or Sampling(num_inference_steps=30), options, directory)
     for name, members in options.sets.items():
@@ -124,6 +124,15 @@ def _measured(
         seed=seed,
         progress=lambda done, total: progress(f"measuring {vector.concept}", done, total, None),
     )
+
+
+def _published(vector: ConceptVector, library: VectorLibrary) -> StoredVector:
+    """Publish a vector once: a run that was interrupted behind it finds it there when it goes on."""
+    for version in library.versions(vector.concept):
+        stored = library.resolve(f"{vector.concept}@{version}")
+        if (stored.digest, stored.vector.effect) == (vector.digest, vector.effect):
+            return stored
+    return library.publish(vector)
 
 
 def _draw(

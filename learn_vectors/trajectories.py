@@ -1,6 +1,6 @@
 """A pool of guided DDIM trajectories at different steps: where the vectors are learned.
 
-Entry point: `TrajectoryPool`.
+Entry points: `TrajectoryPool`, and `lessons_of`, all that a run will be about.
 """
 
 from __future__ import annotations
@@ -34,18 +34,10 @@ class TrajectoryPool:
     ) -> None:
         self._model, self._seed, self._batch = model, options.seed, recipe.batch
         self._rows = list(range(recipe.batch)) if rows is None else list(rows)
-        timesteps, previous = ddim_timesteps(model, recipe.inference_steps)
-        start, end = recipe.timesteps
-        within = (timesteps >= start) & (timesteps < end)
-        if not within.any():
-            raise OptionsError(
-                f"none of the {recipe.inference_steps} sampling steps is at a timestep in {start} to {end}"
-            )
-        # A trajectory always begins at the noisiest step, also where it is not learned on.
-        self._length = int(within.nonzero().max()) + 1
-        self._timesteps, self._previous, self._learned = timesteps, previous, within
-        lives = 2 + options.total_steps // self._length
-        self._lessons = draw_lessons(options, recipe, lives * recipe.batch)
+        self._timesteps, self._previous = ddim_timesteps(model, recipe.inference_steps)
+        self._learned = _learned(self._timesteps, recipe)
+        self._length = _length(self._learned)
+        self._lessons = lessons_of(model, options, recipe)
         generator = torch.Generator().manual_seed(options.seed)
         self._steered = torch.rand(len(self._lessons), generator=generator) < recipe.steered_share
         # First lives of different lengths spread the rows over the steps.
@@ -118,3 +110,30 @@ class TrajectoryPool:
         """Return the noise that a trajectory begins with, [c, h, w] on the CPU."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
         return torch.randn(self._model.latent_shape(*self._model.default_size), generator=generator)
+
+
+def lessons_of(model: DiffusionModel, options: LearnOptions, recipe: TrajectoryRecipe) -> list[Lesson]:
+    """Draw the lessons of all trajectories that a run samples, by their number.
+
+    Raises OptionsError where no sampling step is at a timestep that is learned on.
+    """
+    timesteps, _ = ddim_timesteps(model, recipe.inference_steps)
+    # Every row has a first life, which may be shorter, and may end in the midst of one.
+    lives = 2 + options.total_steps // _length(_learned(timesteps, recipe))
+    return draw_lessons(options, recipe, lives * recipe.batch)
+
+
+def _learned(timesteps: torch.Tensor, recipe: TrajectoryRecipe) -> torch.Tensor:
+    """Return whether each step of a trajectory is learned on, [steps] bool."""
+    start, end = recipe.timesteps
+    within = (timesteps >= start) & (timesteps < end)
+    if not within.any():
+        raise OptionsError(
+            f"none of the {len(timesteps)} sampling steps is at a timestep in {start} to {end}"
+        )
+    return within
+
+
+def _length(learned: torch.Tensor) -> int:
+    """Return the steps of a trajectory: it begins at the noisiest one, also where that is not learned on."""
+    return int(learned.nonzero().max()) + 1

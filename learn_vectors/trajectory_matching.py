@@ -85,7 +85,7 @@ def _active(
     for row, lesson in enumerate(pool.lessons):
         active[row, list(lesson.active)] = 1
         taught[row, list(lesson.taught)] = 1
-    start, end = options.apply_timesteps
+    start, end = options.applied_timesteps
     applied = ((start <= pool.timesteps) & (pool.timesteps < end))[:, None]
     return active * applied, taught * applied
 

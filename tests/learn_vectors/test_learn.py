@@ -20,7 +20,8 @@ from learn_vectors import (
     learn_vectors,
 )
 from learn_vectors.checkpoint import EVERY_STEPS, Checkpoint
-from learn_vectors.predictions import site_scale
+from learn_vectors.learn import prompts_of
+from learn_vectors.predictions import Predictor, site_scale
 from vectors import ConceptVector
 
 Make = Callable[..., LearnOptions]
@@ -53,6 +54,38 @@ def test_every_recipe_learns_on_every_kind_of_model(
         "the model is frozen"
     )
     assert not model.pipe.unet.mid_block._forward_hooks, "no hook is left behind"
+
+
+def test_a_vector_says_what_it_was_learned_with_and_where_it_is_applied(
+    sd1: DiffusionModel, options: Make
+) -> None:
+    vector = learned(sd1, options(recipe=PAPER, things=("lamp",)))
+    assert vector.timesteps == (0, 1000), "as the authors do"
+    assert vector.training["things"] == ["lamp"]
+    assert learned(sd1, options(recipe=replace(QUICK, timesteps=(300, 1000)))).timesteps == (300, 1000)
+
+
+def test_all_prompts_are_known_before_work_begins(
+    sd1: DiffusionModel, options: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: set[str] = set()
+    encode = Predictor._encode
+
+    def recorded(self: Predictor, prompts: list[str]) -> object:
+        used.update(prompts)
+        return encode(self, prompts)
+
+    monkeypatch.setattr(Predictor, "_encode", recorded)
+    recipe = replace(QUICK, steps=12, batch=1)
+    few = options(concepts=(ANTI_UGLY,), contexts=("person", "doctor", "nurse", "pilot"), recipe=recipe)
+    known = prompts_of(sd1, few)
+    learn_vectors(sd1, few)
+    # What is drawn for a last trajectory, which may not begin, is known too.
+    assert used - {""} <= set(known)
+    assert len(set(known) - used) <= 4
+    assert prompts_of(sd1, options(recipe=PAPER)) == ("a photo of a woman", "a photo of a person")
+    anti = options(concepts=(ANTI_UGLY,), recipe=PAPER)
+    assert prompts_of(sd1, anti) == (*ANTI_UGLY.positive, "ugly")
 
 
 def losses_of(model: DiffusionModel, options: LearnOptions) -> list[float]:

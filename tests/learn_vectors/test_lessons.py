@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe
-from learn_vectors.lessons import Lesson, draw_lessons, preview_prompts, prompts_of
+from learn_vectors import Concept, LearnOptions, TrajectoryRecipe
+from learn_vectors.lessons import Lesson, draw_lessons, preview_prompts
 
 PERSON = ("a photo of a person",)
 WOMAN = Concept(("a photo of a woman",), PERSON)
@@ -131,13 +131,6 @@ def test_harmless_prompts_weigh_as_the_recipe_says() -> None:
     options = LearnOptions((ANTI_SEXUAL,))
     lessons = draw_lessons(options, TrajectoryRecipe(harmless_weight=3.0), 100)
     assert {(len(lesson.target), lesson.weight) for lesson in lessons} == {(1, 3.0), (3, 1.0)}
-
-
-def test_all_prompts_are_known_before_work_begins() -> None:
-    options = LearnOptions((WOMAN,), contexts=("person",), settings=("",))
-    assert prompts_of(options) == ("a photo of a person", "a photo of a woman")
-    paper = LearnOptions((ANTI_SEXUAL,), recipe=PaperRecipe())
-    assert prompts_of(paper) == ("a gorgeous person", "sexual")
 
 
 def test_the_preview_shows_what_is_to_change() -> None:

@@ -102,6 +102,10 @@ def test_clip_measures_a_real_models_vector(folders: dict[str, Path], tmp_path: 
         ([*WOMAN, "--steps", "0"], "steps is 0"),
         ([*WOMAN, "--model", "/no/such/directory"], "No diffusers pipeline /no/such/directory"),
         (["--images", "."], "pictures say nothing in words"),
+        (
+            ["--images", ".", "--neg", "a person", "--name", "uniform", "--recipe", "trajectory"],
+            "the trajectory recipe learns from no pictures",
+        ),
         (["--resume", "."], "is not the options of a run"),
     ],
 )

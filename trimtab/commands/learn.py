@@ -71,13 +71,13 @@ def learn(
     concepts: ConceptsOption = None,
     images: ImagesOption = None,
     context: ContextOption = None,
-    recipe: RecipeOption = RecipeName.TRAJECTORY,
+    recipe: RecipeOption = None,
     steps: StepsOption = None,
     lr: LrOption = None,
     batch: BatchOption = None,
     num_images: NumImagesOption = None,
     timesteps: TimestepsOption = None,
-    apply_timesteps: ApplyTimestepsOption = (100, 1000),
+    apply_timesteps: ApplyTimestepsOption = None,
     push: PushOption = None,
     guidance: GuidanceOption = None,
     both_halves: BothHalvesOption = False,
@@ -111,7 +111,8 @@ def learn(
 
     Leaves a run directory (options, statistics, loss plot, pictures, the measured effect, the vector) and publishes
     the vector in a library, from which `trimtab serve --vectors LIBRARY` and `steer` take it. On several GPUs:
-    `accelerate launch -m trimtab.commands.learn --pos ...`.
+    `accelerate launch -m trimtab.commands.learn --pos ...`; in several processes on a CPU:
+    `torchrun --nproc-per-node 4 -m trimtab.commands.learn --pos ...`.
     """
     from detectors import DetectorError
     from diffusion import DiffusionError
@@ -182,7 +183,7 @@ def _concepts(
 def _options(
     given: tuple[Concept, ...],
     file: Path | None,
-    recipe: RecipeName,
+    recipe: RecipeName | None,
     overrides: dict[str, Any],
     *,
     contexts: tuple[str, ...] | None,
@@ -198,8 +199,12 @@ def _options(
             "say what to learn: either --pos and --neg (or --negative-prompt), or --concepts FILE"
         )
     asked = {key: value for key, value in overrides.items() if value is not None}
-    if "folder" in asked:
-        recipe = RecipeName.PAPER  # only it learns from pictures
+    if recipe is None:
+        recipe = RecipeName.PAPER if "folder" in asked else RecipeName.TRAJECTORY
+    if "folder" in asked and recipe is not RecipeName.PAPER:
+        raise OptionsError(
+            f"the {recipe} recipe learns from no pictures: leave out --images or --recipe {recipe}"
+        )
     foreign = sorted(asked.keys() - RECIPES[recipe].__dataclass_fields__.keys())
     if foreign:
         raise OptionsError(
@@ -244,16 +249,16 @@ def _detector_for(choice: DetectorName, clip: str, model: str) -> Callable[[Conc
 
 def _check(model: DiffusionModel, options: LearnOptions) -> None:
     """Meet every prompt and the site before any work."""
-    from learn_vectors.lessons import prompts_of
+    from learn_vectors.learn import prompts_of
 
-    for prompt in prompts_of(options):
+    for prompt in prompts_of(model, options):
         model.check_prompt(prompt)
     model.site_shape(*model.default_size, options.site)
 
 
 def _show_plan(model: DiffusionModel, options: LearnOptions, directory: Path, library: Path) -> None:
     """Show what a run would do."""
-    from learn_vectors.lessons import prompts_of
+    from learn_vectors.learn import prompts_of
 
     console = Console()
     console.print(f"model      {model.name} on {model.device}, {model.dtype}")
@@ -261,7 +266,7 @@ def _show_plan(model: DiffusionModel, options: LearnOptions, directory: Path, li
     console.print(f"vectors    {', '.join(concept.name for concept in options.concepts)}, each {shape}")
     console.print(f"would write {directory}/ and publish to {library}/")
     console.print_json(json.dumps(options.resolved()))
-    prompts = prompts_of(options)
+    prompts = prompts_of(model, options)
     console.print(f"{len(prompts)} prompts:")
     for prompt in prompts[:40]:
         console.print(f"  {prompt}", highlight=False)

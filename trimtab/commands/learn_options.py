@@ -89,9 +89,12 @@ ContextOption = Annotated[
     ),
 ]
 RecipeOption = Annotated[
-    RecipeName,
+    RecipeName | None,
     typer.Option(
-        rich_help_panel=HOW, help="Matching guided sampling trajectories, or as the authors published it."
+        rich_help_panel=HOW,
+        help="Matching guided sampling trajectories, or as the authors published it. "
+        "[default: trajectory; with --images paper]",
+        show_default=False,
     ),
 ]
 StepsOption = Annotated[int | None, typer.Option(rich_help_panel=HOW, help="Adam steps for each concept.")]
@@ -107,7 +110,12 @@ TimestepsOption = Annotated[
     tuple[int, int] | None, typer.Option(rich_help_panel=HOW, help="Timesteps learned on, start and end.")
 ]
 ApplyTimestepsOption = Annotated[
-    tuple[int, int], typer.Option(rich_help_panel=HOW, help="Timesteps at which the vector is applied.")
+    tuple[int, int] | None,
+    typer.Option(
+        rich_help_panel=HOW,
+        help="Timesteps at which the vector is applied. [default: those learned on]",
+        show_default=False,
+    ),
 ]
 PushOption = Annotated[
     float | None,
