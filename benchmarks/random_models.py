@@ -30,6 +30,9 @@ def random_model(name: str, size: int, dtype: torch.dtype, device: str) -> Diffu
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
             part.to(device, dtype)
+    if device.startswith("cuda"):  # as `load_model` does
+        pipe.unet.to(memory_format=torch.channels_last)
+        pipe.vae.to(memory_format=torch.channels_last)
     return DiffusionModel(pipe, f"{name}, random weights")
 
 

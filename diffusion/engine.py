@@ -19,6 +19,8 @@ from diffusion.bank import check_fit, check_strengths
 from diffusion.capacity import RowCapacity
 from diffusion.errors import EngineFailedError, GenerationCancelled, QueueFullError, SamplingError
 from diffusion.events import Event, Failed, Finished, Stepped
+from diffusion.forward import Forward
+from diffusion.forward_choice import choose_forward
 from diffusion.in_flight import Order
 from diffusion.model import DiffusionModel
 from diffusion.passes import passes_of
@@ -46,8 +48,10 @@ class Engine:
         max_batch_rows: int = 64,
         *,
         max_waiting: int = 1024,
+        execution: str = "auto",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`execution` is how forward passes are run, see `choose_forward`; on CUDA they are warm when this returns."""
         if max_batch_rows < 1:
             raise SamplingError(f"Batches of {max_batch_rows} rows make no images: allow at least 1.")
         self.model = model
@@ -55,9 +59,13 @@ class Engine:
         self.max_batch_rows = max_batch_rows
         self._clock = clock
         capacity = RowCapacity(model, max_batch_rows)
+        forward = choose_forward(model, execution, max_batch_rows)
         _, height, width = model.latent_shape(*model.default_size)
         self._loop = StepLoop(
-            lambda: Runner(model), Admission(capacity, max_waiting=max_waiting), clock, native=(height, width)
+            partial(_warm_runner, model, forward),
+            Admission(capacity, max_waiting=max_waiting),
+            clock,
+            native=(height, width),
         )
         self._schedule = lru_cache(maxsize=256)(partial(schedule, config=model.scheduler_config))
 
@@ -227,6 +235,12 @@ class Engine:
                 yield event
         finally:
             submission.cancel()
+
+
+def _warm_runner(model: DiffusionModel, forward: Forward) -> Runner:
+    runner = Runner(model, forward)
+    runner.warm_up()
+    return runner
 
 
 class Submission:

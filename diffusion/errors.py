@@ -12,6 +12,7 @@ DiffusionError
 ├── RowTooLargeError           a row that the device could not even hold alone
 ├── NonFiniteError             an image that came out as something else than numbers
 ├── OutOfMemoryError           images that the device has no memory for
+├── ExecutionError             a way to run forward passes that the device does not know
 ├── EngineFailedError          the engine broke down; what was in flight is lost
 ├── GenerationCancelled        the caller asked to stop
 └── DeadlineExceeded           the caller's time ran out before the image was finished
@@ -125,6 +126,10 @@ class NonFiniteError(DiffusionError):
 
 class OutOfMemoryError(DiffusionError):
     """Images that the device has no memory for."""
+
+
+class ExecutionError(DiffusionError):
+    """A way to run forward passes that there is not, or not on this device."""
 
 
 class EngineFailedError(DiffusionError):

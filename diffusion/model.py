@@ -53,6 +53,7 @@ class DiffusionModel:
         """The share of the image's variance left at each training timestep, [num_train_timesteps], fp32."""
         self.final_alpha_cumprod: torch.Tensor = noise.final_alpha_cumprod.to(self.device)
         """The same after the last step, a scalar: 1, or for Stable Diffusion that of timestep 0."""
+        self._sizes: dict[tuple[int, int, torch.dtype], torch.Tensor] = {}
         # A tokenizer must not be used by two threads at once; prompts are counted while others are encoded.
         self._tokenizer_lock = threading.Lock()
 
@@ -163,18 +164,17 @@ class DiffusionModel:
         latents: torch.Tensor,
         timesteps: torch.Tensor,
         encoding: PromptEncoding,
-        guidance_scales: torch.Tensor | None = None,
+        guidance: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The U-Net's prediction (epsilon or v) for latents [rows, c, h, w] at timesteps [rows].
 
         Latents are taken as the DDIM process has them, and rows may be at different timesteps, also between the
-        training ones. `guidance_scales` [rows] are for models that embed them. Returns
+        training ones. `guidance` [rows, dim] is for models that embed it, see `embed_guidance`. Returns
         [rows, c, h, w] in the model's dtype. Gradients flow, for what is learned through the frozen model.
         """
         added_conditions = None
         if encoding.pooled is not None:  # SDXL: the original size, no cropping, the size to be made
-            size = [side * self.pipe.vae_scale_factor for side in latents.shape[-2:]]
-            time_ids = torch.tensor([*size, 0, 0, *size], device=self.device, dtype=encoding.embeds.dtype)
+            time_ids = self._size_ids(latents.shape[-2], latents.shape[-1], encoding.embeds.dtype)
             added_conditions = {
                 "text_embeds": encoding.pooled,
                 "time_ids": time_ids.expand(len(encoding), -1),
@@ -183,20 +183,28 @@ class DiffusionModel:
             latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=encoding.embeds,
-            timestep_cond=self._embedded(guidance_scales),
+            timestep_cond=guidance,
             added_cond_kwargs=added_conditions,
             return_dict=False,
         )[0]
         return prediction
 
-    def _embedded(self, guidance_scales: torch.Tensor | None) -> torch.Tensor | None:
-        """The embedding [rows, dim] of guidance scales, for models that have one."""
-        if guidance_scales is None or not self.embeds_guidance:
+    def _size_ids(self, height: int, width: int, dtype: torch.dtype) -> torch.Tensor:
+        """SDXL's numbers [6] for latents of a size; kept on the device, as a captured pass can copy nothing there."""
+        key = (height, width, dtype)
+        if key not in self._sizes:
+            size = [side * self.pipe.vae_scale_factor for side in (height, width)]
+            self._sizes[key] = torch.tensor([*size, 0, 0, *size], device=self.device, dtype=dtype)
+        return self._sizes[key]
+
+    def embed_guidance(self, scales: Sequence[float]) -> torch.Tensor | None:
+        """The embedding [rows, dim] of guidance scales for models that take one, in the model's dtype; else None."""
+        if not self.embeds_guidance:
             return None
         embedded: torch.Tensor = self.pipe.get_guidance_scale_embedding(
-            guidance_scales - 1, embedding_dim=self.pipe.unet.config.time_cond_proj_dim
+            torch.tensor(scales) - 1, embedding_dim=self.pipe.unet.config.time_cond_proj_dim
         )
-        return embedded.to(self.dtype)
+        return embedded.to(self.device, self.dtype)
 
     def clean(self, latents: torch.Tensor, prediction: torch.Tensor, timestep: int) -> torch.Tensor:
         """The clean latents that a prediction (epsilon or v) for latents at one timestep points to, fp32.

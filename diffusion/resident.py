@@ -23,8 +23,9 @@ class ResidentVectors:
     """
 
     def __init__(self, shape: tuple[int, int, int], device: torch.device, places: int = 32) -> None:
-        self.values = torch.zeros(places, *shape, device=device)
-        """[places, C, h, w], fp32."""
+        layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+        self.values = torch.zeros(places, *shape, device=device).to(memory_format=layout)
+        """[places, C, h, w], fp32, laid out as the U-Net's maps are, see `diffusion.loading`."""
         self._places: OrderedDict[str, int] = OrderedDict()
         self._users: Counter[str] = Counter()
 

@@ -6,23 +6,23 @@ Entry point: `Runner`. It only computes; what runs when is decided in `diffusion
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import partial
 
 import torch
 from PIL import Image
 
 from diffusion.encoding import PromptEncoding
+from diffusion.forward import Forward, ForwardInputs, PlainForward
 from diffusion.in_flight import HeldVector, InFlight, Order
-from diffusion.kernels import add_vectors, guided_step
+from diffusion.kernels import guided_step
 from diffusion.model import DiffusionModel
 from diffusion.passes import MAX_PASSES
 from diffusion.previews import LatentPreview
 from diffusion.prompt_cache import PromptCache
 from diffusion.resident import ResidentVectors
 from diffusion.site import site_shape
-from diffusion.steering import added_at_site
 
+_COMMON_SITE = "mid_block"
+"""Where vectors are nearly always added."""
 _HISTORY = 3
 """How many earlier predictions a step may use, see `diffusion.schedules.Schedule`."""
 
@@ -34,13 +34,32 @@ class Runner:
     step, schedule, guidance, prompts and vectors.
     """
 
-    def __init__(self, model: DiffusionModel) -> None:
+    def __init__(self, model: DiffusionModel, forward: Forward | None = None) -> None:
+        """`forward` runs the U-Net, by default a `PlainForward`."""
         self._model = model
+        self._forward = forward or PlainForward(model)
         self._prompts = PromptCache(model)
         self._slots: dict[tuple[int, int, int], _Slots] = {}
-        self._vectors: dict[tuple[str, tuple[int, int, int]], ResidentVectors] = {}
+        self._vectors: dict[tuple[int, int, int], dict[str, ResidentVectors]] = {}
         self._batches: dict[tuple[int, int, int], _Batch] = {}
         self._preview = LatentPreview(model)
+
+    def warm_up(self) -> None:
+        """Run the passes of the model's own size that take long the first time, so that no image waits for them."""
+        shape = self._model.latent_shape(*self._model.default_size)
+        bank = self._resident(_COMMON_SITE, shape).values
+        for size in self._forward.sizes:
+            with torch.no_grad():
+                self._forward(
+                    ForwardInputs(
+                        torch.zeros(size, *shape, device=self._model.device),
+                        torch.zeros(size, device=self._model.device),
+                        self._model.encode_negative([""] * size),
+                        self._model.embed_guidance([1.0] * size),
+                        {_COMMON_SITE: bank},
+                        {},
+                    )
+                )
 
     def begin(self, orders: Sequence[Order]) -> list[InFlight]:
         """Put new images on the device: their noise in a slot, their vectors in the bank."""
@@ -72,10 +91,11 @@ class Runner:
         )
 
     def _resident(self, site: str, latent_shape: tuple[int, int, int]) -> ResidentVectors:
-        shape = site_shape(self._model.pipe.unet, site, latent_shape[1:])
-        if (site, shape) not in self._vectors:
-            self._vectors[site, shape] = ResidentVectors(shape, self._model.device)
-        return self._vectors[site, shape]
+        of_shape = self._vectors.setdefault(latent_shape, {})
+        if site not in of_shape:
+            shape = site_shape(self._model.pipe.unet, site, latent_shape[1:])
+            of_shape[site] = ResidentVectors(shape, self._model.device)
+        return of_shape[site]
 
     @torch.no_grad()
     def step(self, rows: Sequence[InFlight], previewed: Sequence[InFlight] = ()) -> list[Image.Image]:
@@ -84,18 +104,21 @@ class Runner:
         Returns what some of them are becoming, as small pictures. Where the forward pass fails, for want of memory
         say, nothing has changed and it can be tried again.
         """
+        shape = rows[0].order.latent_shape
         batch = self._batch(rows)
         slots = batch.slots
         now = _Now(rows, self._model.device)
         inputs = slots.latents[batch.pass_slots] * now.input_scales[batch.pass_rows]
-        with ExitStack() as hooks:
-            for site, coefficients in self._coefficients(rows).items():
-                values = self._resident(site, rows[0].order.latent_shape).values
-                add = partial(_with_vectors, bank=values, coefficients=coefficients.to(values.device))
-                hooks.enter_context(added_at_site(self._model.pipe.unet, site, add))
-            outputs = self._model.predict(
-                inputs, now.timesteps[batch.pass_rows], batch.encoding, batch.guidance_scales
+        outputs = self._forward(
+            ForwardInputs(
+                inputs,
+                now.timesteps[batch.pass_rows],
+                batch.encoding,
+                batch.guidance,
+                {site: held.values for site, held in self._vectors.get(shape, {}).items()},
+                self._coefficients(rows),
             )
+        )
         pictures = [self._becoming(row, batch, inputs, outputs) for row in previewed]
         noise = self._noise(rows)
         guided_step(
@@ -118,7 +141,14 @@ class Runner:
         batch = self._batches.get(shape)
         if batch is None or batch.rows != tuple(rows):
             texts = [row.order.text(one) for row in rows for one in row.order.passes]
-            batch = _Batch(tuple(rows), self._prompts.encode(texts), self._slots[shape], self._model.device)
+            scales = [row.order.sampling.guidance_scale for row in rows for _ in row.order.passes]
+            batch = _Batch(
+                tuple(rows),
+                self._prompts.encode(texts),
+                self._model.embed_guidance(scales),
+                self._slots[shape],
+                self._model.device,
+            )
             self._batches[shape] = batch
         return batch
 
@@ -186,13 +216,6 @@ class Runner:
         self._batches.pop(row.order.latent_shape, None)
 
 
-def _with_vectors(h: torch.Tensor, bank: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
-    """Return a site's output with each row's vectors added; a copy, since a module may hand on its input."""
-    h = h.clone()
-    add_vectors(h, bank, coefficients)
-    return h
-
-
 class _Slots:
     """The latents of all images of one shape, and the last predictions that their schedulers keep."""
 
@@ -220,9 +243,14 @@ class _Batch:
     """Images that take steps together: what stays the same as long as it is these."""
 
     def __init__(
-        self, rows: tuple[InFlight, ...], encoding: PromptEncoding, slots: _Slots, device: torch.device
+        self,
+        rows: tuple[InFlight, ...],
+        encoding: PromptEncoding,
+        guidance: torch.Tensor | None,
+        slots: _Slots,
+        device: torch.device,
     ) -> None:
-        self.rows, self.encoding, self.slots = rows, encoding, slots
+        self.rows, self.encoding, self.guidance, self.slots = rows, encoding, guidance, slots
         owners = [number for number, row in enumerate(rows) for _ in row.order.passes]
         terms = torch.zeros(len(rows), MAX_PASSES, dtype=torch.int32)
         weights = torch.zeros(len(rows), MAX_PASSES)
@@ -240,9 +268,6 @@ class _Batch:
         """[U-Net rows]."""
         self.terms, self.weights = terms.to(device), weights.to(device)
         """[images, 4]: the U-Net rows of each image, and their weights in its guided prediction."""
-        scales = torch.tensor([row.order.sampling.guidance_scale for row in rows], device=device)
-        self.guidance_scales = scales[self.pass_rows]
-        """[U-Net rows], for models that embed them."""
 
 
 class _Now:

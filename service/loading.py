@@ -62,7 +62,16 @@ def load_service(settings: Settings) -> LoadedModel:
         raise LoadFailedError(
             str(error), cure="Set a library of this model's vectors with --vectors or TRIMTAB_VECTORS."
         ) from error
-    engine = Engine(model, library, settings.max_batch_rows, max_waiting=settings.max_waiting)
+    try:
+        engine = Engine(
+            model,
+            library,
+            settings.max_batch_rows,
+            max_waiting=settings.max_waiting,
+            execution=settings.execution,
+        )
+    except DiffusionError as error:
+        raise LoadFailedError(str(error), cure="Set it with TRIMTAB_EXECUTION.") from error
     loaded = LoadedModel(_public_name(settings.model), engine, vectors, sets)
     for name, policy in settings.policies.items():
         try:

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     max_batch_rows: int = Field(
         default=64, ge=1, description="U-Net rows of a step: two an image with guidance, one without."
     )
+    execution: Literal["auto", "plain", "graphs", "compile"] = Field(
+        default="auto",
+        description="How forward passes are run on a GPU: captured in CUDA graphs, compiled, or as they are; "
+        "auto takes the fastest.",
+    )
     max_waiting: int = Field(default=1024, ge=1, description="Images that may wait for the engine.")
 
     @model_validator(mode="after")

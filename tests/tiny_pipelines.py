@@ -1,6 +1,6 @@
 """Tiny diffusers pipelines with random weights: Stable Diffusion 1.x, 2.x and SDXL in miniature.
 
-Entry points: `tiny_sd1`, `tiny_sd2`, `tiny_sdxl` build one in memory (32 px, latents 4x8x8, mid-block
+Entry points: `tiny_sd1`, `tiny_sd2`, `tiny_sdxl`, `tiny_distilled` build one in memory (32 px, latents 4x8x8, mid-block
 32x4x4); `pipe.save_pretrained(folder)` writes it in the layout that `load_model` reads.
 """
 
@@ -134,6 +134,14 @@ def tiny_sdxl(seed: int = 0) -> StableDiffusionXLPipeline:
         unet=unet,
         scheduler=DDIMScheduler(**_NOISE, clip_sample=False, set_alpha_to_one=False),
     )
+
+
+def tiny_distilled() -> StableDiffusionPipeline:
+    """Stable Diffusion 1.x whose U-Net is told the guidance scale, as LCM-distilled ones are."""
+    pipe = tiny_sd1()
+    torch.manual_seed(3)
+    pipe.unet = UNet2DConditionModel.from_config(pipe.unet.config, time_cond_proj_dim=16)
+    return pipe
 
 
 BUILDERS = {"sd1": tiny_sd1, "sd2": tiny_sd2, "sdxl": tiny_sdxl}

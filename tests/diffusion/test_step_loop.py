@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_pipelines import tiny_sd1
+from tiny_pipelines import tiny_distilled
 
 from diffusion import (
     SCHEDULERS,
@@ -143,10 +143,7 @@ def test_latents_in_mixed_company_are_those_of_the_plain_pipeline(models, make_v
 
 
 def test_a_model_that_embeds_guidance_takes_one_row_an_image(library, make_vector):
-    pipe = tiny_sd1()
-    torch.manual_seed(3)
-    pipe.unet = type(pipe.unet).from_config(pipe.unet.config, time_cond_proj_dim=16)
-    model = DiffusionModel(pipe, "distilled")
+    model = DiffusionModel(tiny_distilled(), "distilled")
     library.publish(make_vector(model))
     engine = Engine(model, library)
     row = Row("a doctor", seed=2, steering={"woman": 1.0})
