@@ -1,0 +1,149 @@
+"""The recipes that are compared: the authors', ours, and ours with one thing changed at a time.
+
+Entry points: `variants`, `quick_variants`, and `FAMILIES`, what each learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from diffusion import DiffusionModel
+from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe, learn_vectors
+from learn_vectors.progress import Progress
+from vectors import ConceptVector
+from vectors.sets import DEFAULT_SETS
+
+PERSON = "a photo of a person"
+FAMILIES: Mapping[str, tuple[Concept, ...]] = {
+    "fairness": tuple(
+        Concept((f"a photo of {said}",), (PERSON,), name=name)
+        for name, said in (
+            ("woman", "a woman"),
+            ("man", "a man"),
+            ("black", "a black person"),
+            ("white", "a white person"),
+            ("asian", "an asian person"),
+        )
+    ),
+    "safety": (
+        Concept(("a photo of an angry person",), negative_prompt="violent", name="anti-violence"),
+        Concept(("a photo of a gorgeous person",), negative_prompt="sexual", name="anti-sexual"),
+    ),
+}
+OURS = TrajectoryRecipe()
+THEIRS = "the authors' recipe"
+AUTHORS = PaperRecipe(images=64, steps=400)
+"""The authors' recipe at the size of the demo model, whose pictures of one prompt differ in less."""
+
+Learn = Callable[[DiffusionModel, Sequence[Concept], int, Progress], Sequence[ConceptVector]]
+"""(model, a family's concepts, seed, progress) -> the vectors, in the order of the concepts."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to learn the concepts of the families it is for."""
+
+    name: str
+    learn: Learn
+    families: tuple[str, ...] = ("fairness", "safety")
+
+
+def each_apart(
+    recipe: TrajectoryRecipe | PaperRecipe,
+    model: DiffusionModel,
+    concepts: Sequence[Concept],
+    seed: int,
+    told: Progress,
+    **options: Any,
+) -> list[ConceptVector]:
+    """Learn each concept in a run of its own."""
+    return [
+        learn_vectors(model, LearnOptions((concept,), recipe=recipe, seed=seed, **options), told)[0]
+        for concept in concepts
+    ]
+
+
+def in_one_run(
+    recipe: TrajectoryRecipe,
+    model: DiffusionModel,
+    concepts: Sequence[Concept],
+    seed: int,
+    told: Progress,
+    **options: Any,
+) -> Sequence[ConceptVector]:
+    """Learn the concepts in one run, as a file of them is learned."""
+    names = {concept.name for concept in concepts}
+    sets = {name: known.members for name, known in DEFAULT_SETS.items() if names.issuperset(known.members)}
+    return learn_vectors(
+        model, LearnOptions(tuple(concepts), sets=sets, recipe=recipe, seed=seed, **options), told
+    )
+
+
+def minus_baseline(
+    recipe: PaperRecipe, model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
+) -> list[ConceptVector]:
+    """Learn by the authors' recipe, and take off what a vector that says nothing learns too."""
+    baseline = _baseline(recipe, model, seed, told)
+    return [
+        replace(vector - baseline, prompts=vector.prompts)
+        for vector in each_apart(recipe, model, concepts, seed, told)
+    ]
+
+
+def minus_explicit(
+    recipe: PaperRecipe, model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
+) -> list[ConceptVector]:
+    """Learn the unwanted thing itself by the authors' recipe, less the baseline, and subtract it."""
+    baseline = _baseline(recipe, model, seed, told)
+    said = [
+        Concept((f"a {concept.negative_prompt} photo of a person",), (PERSON,), name=concept.name)
+        for concept in concepts
+    ]
+    return [baseline - vector for vector in each_apart(recipe, model, said, seed, told)]
+
+
+def _baseline(recipe: PaperRecipe, model: DiffusionModel, seed: int, told: Progress) -> ConceptVector:
+    nothing = Concept((f"an image of {PERSON.removeprefix('a photo of ')}",), (PERSON,), name="baseline")
+    return each_apart(recipe, model, [nothing], seed, told)[0]
+
+
+def ours(**changes: Any) -> Learn:
+    """Our recipe with some of its settings changed."""
+    return partial(in_one_run, replace(OURS, **changes))
+
+
+def variants() -> tuple[Variant, ...]:
+    """Return what is compared; the first is our default."""
+    noisy = replace(AUTHORS, timesteps=(400, 1000), learning_rate=0.2, steps=150)
+    safety = ("safety",)
+    return (
+        Variant("ours", ours()),
+        *(
+            Variant(f"{THEIRS} at {rate:g}", partial(each_apart, replace(AUTHORS, learning_rate=rate)))
+            for rate in (0.02, 0.05, 0.1, 0.2)
+        ),
+        Variant(f"{THEIRS}, high timesteps", partial(each_apart, noisy)),
+        Variant(f"{THEIRS}, high timesteps, minus baseline", partial(minus_baseline, noisy)),
+        Variant(f"{THEIRS}, high timesteps, minus explicit", partial(minus_explicit, noisy), safety),
+        Variant("each by itself", partial(each_apart, OURS)),
+        Variant("a third together", ours(together_share=0.33)),
+        Variant("all together", ours(together_share=1.0)),
+        Variant("off policy", ours(steered_share=0.0)),
+        Variant("on policy", ours(steered_share=1.0)),
+        Variant("t from 400", ours(timesteps=(400, 1000))),
+        Variant("t from 0", ours(timesteps=(0, 1000))),
+        Variant("rate x 3", ours(learning_rate=3 * OURS.learning_rate)),
+        Variant("push x 0.5", ours(push=OURS.push / 2), safety),
+        Variant("push x 1.5", ours(push=OURS.push * 1.5), safety),
+        Variant("no harmless prompts", ours(harmless_share=0.0), safety),
+        Variant("harmless people only", partial(in_one_run, OURS, things=()), safety),
+    )
+
+
+def quick_variants() -> tuple[Variant, ...]:
+    """Return two variants that learn next to nothing: does the comparison work?"""
+    few = replace(AUTHORS, images=4, inference_steps=5, steps=4)
+    return Variant("ours", ours(steps=6)), Variant(THEIRS, partial(each_apart, few))
