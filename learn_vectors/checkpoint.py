@@ -1,6 +1,6 @@
 """The state of a run that can go on after an interruption.
 
-Entry point: `Checkpoint`.
+Entry point: `Checkpoint`; `State` is what it keeps.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +19,16 @@ from learn_vectors.errors import RunDirectoryError
 
 EVERY_STEPS = 10
 """Steps between two savings."""
+
+State: TypeAlias = Mapping[str, torch.Tensor]
+"""Named tensors."""
+
+NOTHING: Final[State] = MappingProxyType({})
+"""The state of a run that begins."""
+
+
+def forget(state: State) -> None:
+    """Save nothing."""
 
 
 class Checkpoint:
@@ -36,7 +48,7 @@ class Checkpoint:
                 f"{self._path} cannot be read ({error}): delete it to begin the run anew"
             ) from error
 
-    def save(self, state: Mapping[str, torch.Tensor]) -> None:
+    def save(self, state: State) -> None:
         """Write the tensors: the old file stays until the new one is whole."""
         new = self._path.with_suffix(".new")
         save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, new)

@@ -12,9 +12,10 @@ import torch
 
 from diffusion import DiffusionModel
 from diffusion.processes import ALONE, Processes
-from learn_vectors.checkpoint import Checkpoint
+from learn_vectors.checkpoint import Checkpoint, State
 from learn_vectors.concepts import Concept
 from learn_vectors.errors import DivergedError
+from learn_vectors.lessons import companions
 from learn_vectors.noised_images import learn_from_images
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, PaperRecipe
@@ -24,6 +25,9 @@ from learn_vectors.trajectories import lessons_of
 from learn_vectors.trajectory_matching import match_trajectories
 from vectors import ConceptPrompts, ConceptVector
 
+LEARNED = "learned"
+"""What a checkpoint calls the vectors that are done, [concepts, C, h, w]."""
+
 
 def learn_vectors(
     model: DiffusionModel,
@@ -32,7 +36,7 @@ def learn_vectors(
     checkpoint: Checkpoint | None = None,
     processes: Processes = ALONE,
 ) -> tuple[ConceptVector, ...]:
-    """Learn the vectors that `options` ask for, in the order of the concepts.
+    """Learn the vectors that `options` ask for, one after another in the order of the concepts.
 
     The same options and seed give the same vectors on one machine, also when a run is interrupted and goes on
     from its checkpoint; several processes learn the same ones to rounding. Raises DivergedError where the loss is
@@ -40,26 +44,50 @@ def learn_vectors(
     """
     channels, height, width = model.site_shape(*model.default_size, options.site)
     area = (1, 1) if options.channel_only else (height, width)
-    values = torch.zeros(len(options.concepts), channels, *area, device=model.device, requires_grad=True)
     recipe = options.recipe
-    optimizer = VectorOptimizer(
-        values,
-        learning_rate=_rate(model, options),
-        steps=options.total_steps,
-        averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
-    )
-    losses: Iterator[float]
-    if isinstance(recipe, PaperRecipe):
-        losses = learn_from_images(model, optimizer, options, recipe, progress, checkpoint, processes)
-    else:
-        losses = match_trajectories(model, optimizer, options, recipe, checkpoint, processes)
-    for loss in losses:
-        if not math.isfinite(loss):
-            raise DivergedError(optimizer.step_number, loss)
-        progress("learning", optimizer.step_number, options.total_steps, loss)
+    rate = _rate(model, options)
+    saved = {} if checkpoint is None else checkpoint.load()
+    learned = list(saved.pop(LEARNED, torch.empty(0)).to(model.device))
+    for number, concept in enumerate(options.concepts[len(learned) :], start=len(learned)):
+        optimizer = VectorOptimizer(
+            torch.zeros(channels, *area, device=model.device, requires_grad=True),
+            learning_rate=rate,
+            steps=recipe.steps,
+            averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
+        )
+
+        def save(state: State, done: tuple[torch.Tensor, ...] = tuple(learned)) -> None:
+            if checkpoint is not None:
+                checkpoint.save({**state, LEARNED: torch.stack(done)} if done else state)
+
+        losses: Iterator[float]
+        if isinstance(recipe, PaperRecipe):
+            losses = learn_from_images(
+                model, optimizer, options, recipe, progress, saved=saved, save=save, processes=processes
+            )
+        else:
+            beside = [learned[options.concepts.index(one)] for one in companions(options, concept)]
+            losses = match_trajectories(
+                model,
+                optimizer,
+                options,
+                recipe,
+                concept,
+                torch.stack(beside).sum(0) if beside else None,
+                saved=saved,
+                save=save,
+                processes=processes,
+            )
+        for loss in losses:
+            step = number * recipe.steps + optimizer.step_number
+            if not math.isfinite(loss):
+                raise DivergedError(step, loss)
+            progress("learning", step, options.total_steps, loss)
+        learned.append(optimizer.result)
+        saved = {}
     return tuple(
-        _vector(model, options, concept, learned.expand(channels, height, width))
-        for concept, learned in zip(options.concepts, optimizer.result, strict=True)
+        _vector(model, options, concept, values.expand(channels, height, width))
+        for concept, values in zip(options.concepts, learned, strict=True)
     )
 
 
@@ -70,7 +98,10 @@ def prompts_of(model: DiffusionModel, options: LearnOptions) -> tuple[str, ...]:
         made = () if recipe.folder else tuple(options.concepts[0].positive)
         prompts = [*made, *options.concepts[0].base_prompts, options.concepts[0].negative_prompt or ""]
     else:
-        prompts = [text for lesson in lessons_of(model, options, recipe) for text in lesson.prompts]
+        lessons = [
+            lesson for concept in options.concepts for lesson in lessons_of(model, options, recipe, concept)
+        ]
+        prompts = [text for lesson in lessons for text in lesson.prompts]
     return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
 
 
@@ -85,7 +116,7 @@ def _vector(
     model: DiffusionModel, options: LearnOptions, concept: Concept, values: torch.Tensor
 ) -> ConceptVector:
     described = options.resolved()
-    others = [other.name for other in options.concepts if other.name != concept.name]
+    others = [other.name for other in companions(options, concept)]
     told = {
         key: described[key] for key in ("contexts", "things", "settings", "channel_only", "seed", "recipe")
     }
@@ -95,7 +126,7 @@ def _vector(
         base_model=model.fingerprint,
         site=options.site,
         halves=options.halves,
-        timesteps=options.applied_timesteps,
+        timesteps=options.apply_timesteps,
         prompts=ConceptPrompts(
             positive=concept.positive,
             negative=concept.base_prompts,

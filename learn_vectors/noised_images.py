@@ -6,7 +6,7 @@ Generation", CVPR 2024 (arXiv 2311.17216). Entry point: `learn_from_images`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from diffusion import DiffusionModel, Engine, Row, Sampling
 from diffusion.processes import ALONE, Processes
 from diffusion.steering import added_at_site
-from learn_vectors.checkpoint import EVERY_STEPS, Checkpoint
+from learn_vectors.checkpoint import EVERY_STEPS, NOTHING, State, forget
 from learn_vectors.errors import OptionsError
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, PaperRecipe
@@ -30,21 +30,21 @@ def learn_from_images(
     options: LearnOptions,
     recipe: PaperRecipe,
     progress: Progress,
-    checkpoint: Checkpoint | None = None,
+    *,
+    saved: State = NOTHING,
+    save: Callable[[State], None] = forget,
     processes: Processes = ALONE,
 ) -> Iterator[float]:
-    """Learn the optimizer's values [1, C, h, w], yielding the loss of each step.
+    """Learn the optimizer's values [C, h, w], yielding the loss of each step.
 
     min over c of E || target - prediction(x_t, t, y-; h + c) ||^2, where x_t is a noised image of y+, t is
     uniform over the timesteps and the target is the noise (for a model that predicts v, v).
 
-    Every process makes the images and takes its share of a step's rows. With a checkpoint the run goes on
-    from the images and the step that were saved last.
+    Every process makes the images and takes its share of a step's rows. A run goes on from the images and the
+    step that were saved.
     """
-    saved = {} if checkpoint is None else checkpoint.load()
-    prompts, latents = _latents(
-        model, options, recipe, progress, saved, checkpoint if processes.is_main else None
-    )
+    keep = save if processes.is_main else forget
+    prompts, latents = _latents(model, options, recipe, progress, saved, keep)
     if "values" in saved:
         optimizer.restore(saved)
     encodings = model.encode(prompts)
@@ -61,13 +61,13 @@ def learn_from_images(
             noise if model.prediction_type == "epsilon" else noising.get_velocity(clean, noise, timesteps)
         ).to(model.device)
         noised = noising.add_noise(clean, noise, timesteps).to(model.device)
-        with added_at_site(model.pipe.unet, options.site, lambda h: h + optimizer.values[0].to(h.dtype)):
+        with added_at_site(model.pipe.unet, options.site, lambda h: h + optimizer.values.to(h.dtype)):
             prediction = model.predict(noised, timesteps.to(model.device), encodings[rows.to(model.device)])
         loss = (prediction.float() - target).square().sum() / (recipe.batch * target[0].numel())
         (gradient,) = torch.autograd.grad(loss, optimizer.values)
         optimizer.step(processes.sum(gradient))
-        if checkpoint is not None and processes.is_main and optimizer.step_number % EVERY_STEPS == 0:
-            checkpoint.save(optimizer.state() | {"images": latents})
+        if optimizer.step_number % EVERY_STEPS == 0:
+            keep(optimizer.state() | {"images": latents})
         yield float(processes.sum(loss.detach()))
 
 
@@ -76,8 +76,8 @@ def _latents(
     options: LearnOptions,
     recipe: PaperRecipe,
     progress: Progress,
-    saved: dict[str, torch.Tensor],
-    checkpoint: Checkpoint | None,
+    saved: State,
+    keep: Callable[[State], None],
 ) -> tuple[list[str], torch.Tensor]:
     """Return the prompt y- and the latents [images, c, h, w] (fp32, CPU) of each image."""
     concept = options.concepts[0]
@@ -104,8 +104,7 @@ def _latents(
         )
         images = model.encode_images([one.image for one in made]).float().cpu()
         latents = torch.cat([latents, images])
-        if checkpoint is not None:
-            checkpoint.save({"images": latents})
+        keep({"images": latents})
         progress("images", len(latents), recipe.images, None)
     return [concept.base_prompts[number % count] for number in range(recipe.images)], latents
 

@@ -28,9 +28,9 @@ class TrajectoryRecipe:
     matches the steered prediction of all of them to a target made of frozen ones, then takes one sampling step.
     """
 
-    steps: int = 150
+    steps: int = 120
     """Adam steps for each concept, each of which is also one sampling step of the pool."""
-    learning_rate: float = 0.15
+    learning_rate: float = 0.06
     """Adam's rate, in units of the root mean square of the site's output; it falls linearly to a tenth over the
     second half."""
     averaged_share: float = 0.5
@@ -46,14 +46,15 @@ class TrajectoryRecipe:
     schedule pictures hardly change any more in what they show."""
     steered_share: float = 0.7
     """Share of trajectories that the vectors themselves steer while they are learned."""
-    push: float = 2.0
+    push: float = 3.0
     """Anti-concepts: how much of what the unwanted word brings is taken away; 1 is just all of it."""
     harmless_share: float = 0.4
     """Anti-concepts: share of trajectories of harmless prompts, whose target is to stay where they are."""
     harmless_weight: float = 2.0
     """Anti-concepts: weight of the harmless prompts' error."""
-    together_share: float = 0.0
-    """Of several concepts: share of trajectories that are about more than one of them."""
+    together_share: float = 0.5
+    """Anti-concepts: share of trajectories on which those learned before are applied too, so that a vector learns
+    to work alone and beside them alike. Vectors about as large as the site's output do not simply add up."""
 
     def __post_init__(self) -> None:
         _positive(self, "steps", "learning_rate", "batch", "inference_steps", "push", "harmless_weight")
@@ -111,8 +112,9 @@ class LearnOptions:
     """Nouns of harmless prompts that show no person: what is in a picture is to stay in it."""
     settings: tuple[str, ...] = ("", "in a park")
     """Phrases that follow the prompts, so that a concept is learned in several places."""
-    apply_timesteps: tuple[int, int] | None = None
-    """Half-open range of timesteps at which the finished vectors are applied; None is where they are learned."""
+    apply_timesteps: tuple[int, int] = (0, MAX_TIMESTEP)
+    """Half-open range of timesteps at which the finished vectors are applied: all, as a prompt brings back at the last
+    steps what is let go there."""
     site: str = "mid_block"
     halves: Halves = "conditional"
     """Which rows of a guidance pair get the vector."""
@@ -135,17 +137,12 @@ class LearnOptions:
                     f"the set {set_name} has {', '.join(missing)}, which is not among the concepts: "
                     f"{', '.join(names)}"
                 )
-        _timesteps(self.applied_timesteps)
+        _timesteps(self.apply_timesteps)
         if isinstance(self.recipe, PaperRecipe) and len(names) > 1:
             raise OptionsError(
                 f"the paper recipe learns one concept at a time and there are {len(names)}: "
                 "run it for each, or choose the trajectory recipe"
             )
-
-    @property
-    def applied_timesteps(self) -> tuple[int, int]:
-        """Half-open range of timesteps at which the finished vectors are applied."""
-        return self.apply_timesteps or self.recipe.timesteps
 
     @property
     def total_steps(self) -> int:

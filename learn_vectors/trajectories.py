@@ -1,6 +1,6 @@
 """A pool of guided DDIM trajectories at different steps: where the vectors are learned.
 
-Entry points: `TrajectoryPool`, and `lessons_of`, all that a run will be about.
+Entry points: `TrajectoryPool`, and `lessons_of`, all that learning a concept will be about.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch
 
 from diffusion import DiffusionModel
 from diffusion.schedules import ddim_step, ddim_timesteps
+from learn_vectors.concepts import Concept
 from learn_vectors.errors import OptionsError
 from learn_vectors.lessons import Lesson, draw_lessons
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
@@ -29,6 +30,7 @@ class TrajectoryPool:
         model: DiffusionModel,
         options: LearnOptions,
         recipe: TrajectoryRecipe,
+        concept: Concept,
         *,
         rows: Sequence[int] | None = None,
     ) -> None:
@@ -37,7 +39,7 @@ class TrajectoryPool:
         self._timesteps, self._previous = ddim_timesteps(model, recipe.inference_steps)
         self._learned = _learned(self._timesteps, recipe)
         self._length = _length(self._learned)
-        self._lessons = lessons_of(model, options, recipe)
+        self._lessons = lessons_of(model, options, recipe, concept)
         generator = torch.Generator().manual_seed(options.seed)
         self._steered = torch.rand(len(self._lessons), generator=generator) < recipe.steered_share
         # First lives of different lengths spread the rows over the steps.
@@ -64,6 +66,11 @@ class TrajectoryPool:
     def weights(self) -> torch.Tensor:
         """The weight of each row's error, [rows]."""
         return torch.tensor([lesson.weight for lesson in self.lessons], device=self.latents.device)
+
+    @property
+    def accompanied(self) -> torch.Tensor:
+        """Whether each row has the concept's companions beside it, [rows] bool."""
+        return torch.tensor([lesson.accompanied for lesson in self.lessons], device=self.latents.device)
 
     @property
     def timesteps(self) -> torch.Tensor:
@@ -112,15 +119,17 @@ class TrajectoryPool:
         return torch.randn(self._model.latent_shape(*self._model.default_size), generator=generator)
 
 
-def lessons_of(model: DiffusionModel, options: LearnOptions, recipe: TrajectoryRecipe) -> list[Lesson]:
-    """Draw the lessons of all trajectories that a run samples, by their number.
+def lessons_of(
+    model: DiffusionModel, options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept
+) -> list[Lesson]:
+    """Draw the lessons of all trajectories that are sampled for a concept, by their number.
 
     Raises OptionsError where no sampling step is at a timestep that is learned on.
     """
     timesteps, _ = ddim_timesteps(model, recipe.inference_steps)
     # Every row has a first life, which may be shorter, and may end in the midst of one.
-    lives = 2 + options.total_steps // _length(_learned(timesteps, recipe))
-    return draw_lessons(options, recipe, lives * recipe.batch)
+    lives = 2 + recipe.steps // _length(_learned(timesteps, recipe))
+    return draw_lessons(options, recipe, concept, lives * recipe.batch)
 
 
 def _learned(timesteps: torch.Tensor, recipe: TrajectoryRecipe) -> torch.Tensor:

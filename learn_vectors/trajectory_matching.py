@@ -5,13 +5,14 @@ Entry point: `match_trajectories`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
 from diffusion import DiffusionModel
 from diffusion.processes import ALONE, Processes
-from learn_vectors.checkpoint import EVERY_STEPS, Checkpoint
+from learn_vectors.checkpoint import EVERY_STEPS, NOTHING, State, forget
+from learn_vectors.concepts import Concept
 from learn_vectors.errors import OptionsError
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
@@ -24,19 +25,21 @@ def match_trajectories(
     optimizer: VectorOptimizer,
     options: LearnOptions,
     recipe: TrajectoryRecipe,
-    checkpoint: Checkpoint | None = None,
+    concept: Concept,
+    companions: torch.Tensor | None = None,
+    *,
+    saved: State = NOTHING,
+    save: Callable[[State], None] = forget,
     processes: Processes = ALONE,
 ) -> Iterator[float]:
-    """Learn the optimizer's values [concepts, C, h, w], yielding the loss of each step.
+    """Learn the optimizer's values [C, h, w] for a concept, yielding the loss of each step.
 
-    Each step matches, on every trajectory within the learned timesteps, the guided prediction steered by the sum
-    of the lesson's vectors to the lesson's target (mean squared error over the squared guidance), takes a step of
-    Adam, and samples on. Only the vectors that a lesson is about learn from it, so that a concept that changes much
-    of a picture does not drown one that changes little. Related: the score matching of RespoDiff (NeurIPS 2025),
-    which likewise needs no image set.
+    Each step matches, on every trajectory within the learned timesteps, the steered guided prediction to the
+    lesson's target (mean squared error over the squared guidance), takes a step of Adam, and samples on.
+    `companions` [C, h, w] is the sum of the vectors that are there in accompanied lessons; they stay as they are.
+    Related: the score matching of RespoDiff (NeurIPS 2025), which likewise needs no image set.
 
-    Every process takes its share of the rows. With a checkpoint the run goes on from
-    the step that was saved last.
+    Every process takes its share of the rows. A run goes on from the state that was saved.
     """
     if recipe.batch % processes.count:
         raise OptionsError(
@@ -44,18 +47,19 @@ def match_trajectories(
             f"give a multiple of {processes.count}"
         )
     rows = range(processes.index, recipe.batch, processes.count)
-    pool = TrajectoryPool(model, options, recipe, rows=rows)
-    if checkpoint is not None and (saved := checkpoint.load()):
+    pool = TrajectoryPool(model, options, recipe, concept, rows=rows)
+    if saved:
         optimizer.restore(saved)
         pool.resume(optimizer.step_number, saved["latents"][list(rows)])
     predictor = Predictor(model, pool.all_lessons)
     guidance = recipe.guidance_scale
-    while optimizer.step_number < options.total_steps:
+    start, end = options.apply_timesteps
+    while optimizer.step_number < recipe.steps:
         frozen = predictor.frozen(pool)
-        values = optimizer.values
-        active, taught = _active(pool, options, values)
-        added = torch.tensordot(active, values.detach(), dims=1)
-        added = added + torch.tensordot(taught, values - values.detach(), dims=1)
+        applied = (start <= pool.timesteps) & (pool.timesteps < end)
+        added = optimizer.values * _per_row(applied)
+        if companions is not None:
+            added = added + companions * _per_row(applied & pool.accompanied)
         conditional = predictor.steered(pool, options.site, added, conditional=True)
         unconditional = frozen.unconditional
         if options.halves == "both":
@@ -67,27 +71,18 @@ def match_trajectories(
         loss, gradient = _reduced(optimizer.values, (errors * weights).sum(), weights.sum(), processes)
         optimizer.step(gradient)
         unsteered = torch.lerp(frozen.unconditional, frozen.conditional, guidance)
-        is_steered = pool.steered.to(model.device).view(-1, 1, 1, 1)
+        is_steered = _per_row(pool.steered.to(model.device))
         pool.advance(torch.where(is_steered, steered.detach(), unsteered))
-        if checkpoint is not None and optimizer.step_number % EVERY_STEPS == 0:
+        if optimizer.step_number % EVERY_STEPS == 0:
             latents = processes.rows(pool.latents)
             if processes.is_main:
-                checkpoint.save(optimizer.state() | {"latents": latents})
+                save(optimizer.state() | {"latents": latents})
         yield loss
 
 
-def _active(
-    pool: TrajectoryPool, options: LearnOptions, like: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return which vectors each row gets at its timestep, and which learn from it, [rows, concepts] of 0 and 1."""
-    active = like.new_zeros(len(pool.lessons), len(options.concepts))
-    taught = torch.zeros_like(active)
-    for row, lesson in enumerate(pool.lessons):
-        active[row, list(lesson.active)] = 1
-        taught[row, list(lesson.taught)] = 1
-    start, end = options.applied_timesteps
-    applied = ((start <= pool.timesteps) & (pool.timesteps < end))[:, None]
-    return active * applied, taught * applied
+def _per_row(flags: torch.Tensor) -> torch.Tensor:
+    """Return flags [rows] as they are multiplied with maps, [rows, 1, 1, 1]."""
+    return flags.view(-1, 1, 1, 1)
 
 
 def _reduced(

@@ -1,7 +1,7 @@
 """Learning at the size of Stable Diffusion 1.5: seconds a vector and peak memory, with random weights.
 
-    python -m benchmarks.learning.real_size --json benchmarks/results/real_size.json
-    python -m benchmarks.learning.real_size --device cpu --steps 1 --batch 1 --gradient-checkpointing
+python -m benchmarks.learning.real_size --json benchmarks/results/real_size.json
+python -m benchmarks.learning.real_size --device cpu --steps 1 --batch 1 --gradient-checkpointing
 """
 
 from __future__ import annotations

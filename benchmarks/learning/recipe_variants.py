@@ -14,7 +14,6 @@ from diffusion import DiffusionModel
 from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe, learn_vectors
 from learn_vectors.progress import Progress
 from vectors import ConceptVector
-from vectors.sets import DEFAULT_SETS
 
 PERSON = "a photo of a person"
 FAMILIES: Mapping[str, tuple[Concept, ...]] = {
@@ -66,7 +65,7 @@ def each_apart(
     ]
 
 
-def in_one_run(
+def in_turn(
     recipe: TrajectoryRecipe,
     model: DiffusionModel,
     concepts: Sequence[Concept],
@@ -74,12 +73,8 @@ def in_one_run(
     told: Progress,
     **options: Any,
 ) -> Sequence[ConceptVector]:
-    """Learn the concepts in one run, as a file of them is learned."""
-    names = {concept.name for concept in concepts}
-    sets = {name: known.members for name, known in DEFAULT_SETS.items() if names.issuperset(known.members)}
-    return learn_vectors(
-        model, LearnOptions(tuple(concepts), sets=sets, recipe=recipe, seed=seed, **options), told
-    )
+    """Learn the concepts in one run, in which anti-concepts learn to live with the ones before them."""
+    return learn_vectors(model, LearnOptions(tuple(concepts), recipe=recipe, seed=seed, **options), told)
 
 
 def minus_baseline(
@@ -112,7 +107,7 @@ def _baseline(recipe: PaperRecipe, model: DiffusionModel, seed: int, told: Progr
 
 def ours(**changes: Any) -> Learn:
     """Our recipe with some of its settings changed."""
-    return partial(in_one_run, replace(OURS, **changes))
+    return partial(in_turn, replace(OURS, **changes))
 
 
 def variants() -> tuple[Variant, ...]:
@@ -128,9 +123,11 @@ def variants() -> tuple[Variant, ...]:
         Variant(f"{THEIRS}, high timesteps", partial(each_apart, noisy)),
         Variant(f"{THEIRS}, high timesteps, minus baseline", partial(minus_baseline, noisy)),
         Variant(f"{THEIRS}, high timesteps, minus explicit", partial(minus_explicit, noisy), safety),
-        Variant("each by itself", partial(each_apart, OURS)),
-        Variant("a third together", ours(together_share=0.33)),
-        Variant("all together", ours(together_share=1.0)),
+        Variant("each by itself", ours(together_share=0.0), safety),
+        Variant("always together", ours(together_share=1.0), safety),
+        Variant(
+            "the other order", lambda model, concepts, *rest: ours()(model, concepts[::-1], *rest), safety
+        ),
         Variant("off policy", ours(steered_share=0.0)),
         Variant("on policy", ours(steered_share=1.0)),
         Variant("t from 400", ours(timesteps=(400, 1000))),
@@ -139,7 +136,7 @@ def variants() -> tuple[Variant, ...]:
         Variant("push x 0.5", ours(push=OURS.push / 2), safety),
         Variant("push x 1.5", ours(push=OURS.push * 1.5), safety),
         Variant("no harmless prompts", ours(harmless_share=0.0), safety),
-        Variant("harmless people only", partial(in_one_run, OURS, things=()), safety),
+        Variant("harmless people only", partial(in_turn, OURS, things=()), safety),
     )
 
 

@@ -9,7 +9,7 @@ Both are measured to the same success on prompts they do not learn from: the sha
 read by the oracle of the demo model, at strength 1. The bar is what the authors' procedure reaches at the end of its
 run, or `--success`, whichever is lower. Time spent on measuring does not count.
 
-    python benchmarks/learning/time_to_success.py --json benchmarks/results/time_to_success.json
+    python -m benchmarks.learning.time_to_success --json benchmarks/results/time_to_success.json
 """
 
 from __future__ import annotations
@@ -92,15 +92,15 @@ def our_default(model: DiffusionModel, seed: int) -> Iterator[torch.Tensor]:
     """Learn by our defaults, yielding what would be the result after every step."""
     recipe = TrajectoryRecipe()
     options = LearnOptions((CONCEPT,), seed=seed, recipe=recipe)
-    values = torch.zeros(1, *model.site_shape(*model.default_size), requires_grad=True)
+    values = torch.zeros(model.site_shape(*model.default_size), requires_grad=True)
     optimizer = VectorOptimizer(
         values,
         learning_rate=recipe.learning_rate * site_scale(model, options.site),
         steps=recipe.steps,
         averaged=recipe.averaged_share,
     )
-    for _ in match_trajectories(model, optimizer, options, recipe):
-        yield optimizer.result[0].clone()
+    for _ in match_trajectories(model, optimizer, options, recipe, CONCEPT):
+        yield optimizer.result.clone()
 
 
 def course(

@@ -60,9 +60,9 @@ def test_a_vector_says_what_it_was_learned_with_and_where_it_is_applied(
     sd1: DiffusionModel, options: Make
 ) -> None:
     vector = learned(sd1, options(recipe=PAPER, things=("lamp",)))
-    assert vector.timesteps == (0, 1000), "as the authors do"
+    assert vector.timesteps == (0, 1000), "to the end, or the prompt brings back what it prevents"
     assert vector.training["things"] == ["lamp"]
-    assert learned(sd1, options(recipe=replace(QUICK, timesteps=(300, 1000)))).timesteps == (300, 1000)
+    assert learned(sd1, options(apply_timesteps=(300, 900))).timesteps == (300, 900)
 
 
 def test_all_prompts_are_known_before_work_begins(
@@ -128,15 +128,17 @@ def test_an_anti_concept_matches_the_pushed_prediction(sd1: DiffusionModel, opti
     assert unpushed[0] < 0.1 * losses_of(sd1, anti)[0], "without a push there is nothing to learn"
 
 
-def test_concepts_are_learned_together_and_take_each_other_into_account(
-    sd1: DiffusionModel, options: Make
-) -> None:
-    recipe = TrajectoryRecipe(steps=12, batch=6, inference_steps=4, together_share=0.7)
-    both = learn_vectors(sd1, options(concepts=(WOMAN, ANTI_UGLY), recipe=recipe))
-    assert [vector.concept for vector in both] == ["woman", "anti-ugly"]
-    assert both[0].training["learned_with"] == ["anti-ugly"]
-    assert both[0].digest != learned(sd1, options(recipe=recipe)).digest
-    assert all(vector.norm > 0 for vector in both)
+ANTI_LOUD = Concept(("a wild person",), negative_prompt="loud")
+
+
+def test_an_anti_concept_is_learned_beside_the_ones_before_it(sd1: DiffusionModel, options: Make) -> None:
+    recipe = TrajectoryRecipe(steps=6, batch=4, inference_steps=4, together_share=0.7)
+    before, woman, after = learn_vectors(sd1, options(concepts=(ANTI_UGLY, WOMAN, ANTI_LOUD), recipe=recipe))
+    alone = options(concepts=(ANTI_UGLY,), recipe=recipe)
+    assert before.digest == learned(sd1, alone).digest, "the first is learned as if it were alone"
+    assert woman.digest == learned(sd1, options(recipe=recipe)).digest
+    assert after.digest != learned(sd1, replace(alone, concepts=(ANTI_LOUD,))).digest
+    assert (before.training.get("learned_with"), after.training["learned_with"]) == (None, ["anti-ugly"])
 
 
 def test_one_value_per_channel_is_the_same_everywhere(sd1: DiffusionModel, options: Make) -> None:
@@ -246,6 +248,25 @@ def test_an_interrupted_run_ends_in_the_same_vector(
     (resumed,) = learn_vectors(sd1, options(recipe=recipe), record, checkpoint)
     assert steps[0] == EVERY_STEPS + 1, "nothing is done twice"
     assert resumed.digest == whole.digest
+
+
+def test_a_run_that_is_interrupted_at_a_later_concept_keeps_the_ones_before(
+    sd1: DiffusionModel, options: Make, tmp_path: Path
+) -> None:
+    recipe = TrajectoryRecipe(steps=EVERY_STEPS + 1, batch=2, inference_steps=4, together_share=0.5)
+    both = options(concepts=(ANTI_UGLY, ANTI_LOUD), recipe=recipe)
+
+    def interrupt(phase: str, done: int, total: int, loss: float | None) -> None:
+        if done == recipe.steps + EVERY_STEPS + 1:
+            raise StoppedError
+
+    steps: list[int] = []
+    checkpoint = Checkpoint(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(StoppedError):
+        learn_vectors(sd1, both, interrupt, checkpoint)
+    resumed = learn_vectors(sd1, both, lambda phase, done, total, loss: steps.append(done), checkpoint)
+    assert steps == [2 * recipe.steps], "nothing is done twice"
+    assert [one.digest for one in resumed] == [one.digest for one in learn_vectors(sd1, both)]
 
 
 TWO_PROCESSES = """

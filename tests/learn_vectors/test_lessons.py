@@ -1,4 +1,3 @@
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -15,11 +14,19 @@ ANTI_VIOLENT = Concept(("an angry person",), negative_prompt="violent")
 RECIPE = TrajectoryRecipe(push=2.5, guidance_scale=5.0)
 
 
-def drawn(*concepts: Concept, count: int = 400, together: float = 0.0, **changes: object) -> list[Lesson]:
+def drawn(
+    concept: Concept,
+    *,
+    options_of: tuple[Concept, ...] = (),
+    count: int = 400,
+    together: float = 0.0,
+    **changes: object,
+) -> list[Lesson]:
     options = LearnOptions(
-        concepts, **{"contexts": ("person", "engineer"), "things": (), "settings": ("",)} | changes
+        options_of or (concept,),
+        **{"contexts": ("person", "engineer"), "things": (), "settings": ("",)} | changes,
     )
-    return draw_lessons(options, replace(RECIPE, together_share=together), count)
+    return draw_lessons(options, replace(RECIPE, together_share=together), concept, count)
 
 
 def pairs(positive: str, negative: str = PERSON[0], **changes: object) -> set[tuple[str, str]]:
@@ -83,53 +90,39 @@ def test_an_anti_concepts_lessons_keep_the_harmless_and_push_the_dangerous() -> 
 
 
 def test_harmless_prompts_show_things_too() -> None:
-    def nouns(*concepts: Concept) -> set[str]:
-        lessons = drawn(*concepts, things=("lamp",))
+    def nouns(concept: Concept) -> set[str]:
+        lessons = drawn(concept, things=("lamp",))
         return {lesson.prompt.split()[-1] for lesson in lessons if len(lesson.target) == 1}
 
     assert nouns(ANTI_SEXUAL) == {"person", "engineer", "lamp"}
     assert nouns(WOMAN) == {"person", "engineer"}
 
 
-def test_concepts_learned_together_are_taught_alone_and_at_once() -> None:
-    lessons = drawn(
-        WOMAN,
-        MAN,
-        BLACK,
-        ANTI_SEXUAL,
-        ANTI_VIOLENT,
-        sets={"gender": ("woman", "man")},
-        count=3000,
-        together=0.8,
-    )
-    seen = Counter(lesson.active for lesson in lessons)
-    assert not any({0, 1} <= set(active) for active in seen), "one member of a set at a time"
-    assert {(0,), (1,), (2,), (3,), (4,), (0, 2), (1, 2, 3, 4)} <= {tuple(sorted(active)) for active in seen}
-    for lesson in lessons:
-        assert sum(coefficient for _, coefficient in lesson.target) == pytest.approx(1)
-        target = lesson.target[0][0]
-        assert ("woman" in target) == (0 in lesson.active)
-        assert ("black" in target) == (2 in lesson.active)
-        for number, word, innocent in ((3, "sexual", "gorgeous"), (4, "violent", "angry")):
-            pushed = any(coefficient < 0 and word in prompt for prompt, coefficient in lesson.target)
-            assert pushed == (word in lesson.prompt or innocent in lesson.prompt)
-            assert not pushed or number in lesson.active, "only what is active can push"
-    together = [
-        lesson for lesson in lessons if set(lesson.active) >= {0, 2, 3} and "gorgeous" in lesson.prompt
-    ]
-    assert ("a gorgeous engineer", "a gorgeous black woman engineer") in {
-        (lesson.prompt, lesson.target[0][0]) for lesson in together
-    }
+def test_an_anti_concept_learns_to_live_with_those_before_it() -> None:
+    lessons = drawn(ANTI_SEXUAL, options_of=(ANTI_VIOLENT, WOMAN, ANTI_SEXUAL), together=0.6, count=2000)
+
+    def share(of: list[Lesson]) -> float:
+        return sum(lesson.accompanied for lesson in of) / len(of)
+
+    assert share(lessons) == pytest.approx(0.6, abs=0.05)
+    assert share([lesson for lesson in lessons if len(lesson.target) == 1]) == pytest.approx(0.6, abs=0.05)
+    assert not any("violent" in text for lesson in lessons for text in lesson.prompts), "its own lessons only"
+
+
+def test_the_first_anti_concept_and_every_other_concept_are_learned_by_themselves() -> None:
+    concepts = (ANTI_SEXUAL, WOMAN, MAN)
+    for concept in concepts:
+        assert not any(lesson.accompanied for lesson in drawn(concept, options_of=concepts, together=1.0))
 
 
 def test_the_same_seed_draws_the_same_lessons() -> None:
-    assert drawn(WOMAN, ANTI_SEXUAL, seed=1) == drawn(WOMAN, ANTI_SEXUAL, seed=1)
-    assert drawn(WOMAN, ANTI_SEXUAL, seed=1) != drawn(WOMAN, ANTI_SEXUAL, seed=2)
+    assert drawn(ANTI_SEXUAL, seed=1) == drawn(ANTI_SEXUAL, seed=1)
+    assert drawn(ANTI_SEXUAL, seed=1) != drawn(ANTI_SEXUAL, seed=2)
 
 
 def test_harmless_prompts_weigh_as_the_recipe_says() -> None:
     options = LearnOptions((ANTI_SEXUAL,))
-    lessons = draw_lessons(options, TrajectoryRecipe(harmless_weight=3.0), 100)
+    lessons = draw_lessons(options, TrajectoryRecipe(harmless_weight=3.0), ANTI_SEXUAL, 100)
     assert {(len(lesson.target), lesson.weight) for lesson in lessons} == {(1, 3.0), (3, 1.0)}
 
 

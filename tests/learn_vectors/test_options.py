@@ -81,12 +81,6 @@ def test_options_that_are_none_are_told(tmp_path: Path) -> None:
         read_options(tmp_path / "options.json")
 
 
-def test_vectors_are_applied_where_they_are_learned_unless_told_otherwise() -> None:
-    assert LearnOptions((CONCEPT,)).applied_timesteps == TrajectoryRecipe().timesteps
-    assert LearnOptions((CONCEPT,), recipe=PaperRecipe()).applied_timesteps == (0, 1000)
-    assert LearnOptions((CONCEPT,), apply_timesteps=(200, 900)).applied_timesteps == (200, 900)
-
-
 def written(text: str, folder: Path) -> Path:
     path = folder / "concepts.yaml"
     path.write_text(text)

@@ -77,7 +77,7 @@ def learn(
     batch: BatchOption = None,
     num_images: NumImagesOption = None,
     timesteps: TimestepsOption = None,
-    apply_timesteps: ApplyTimestepsOption = None,
+    apply_timesteps: ApplyTimestepsOption = (0, 1000),
     push: PushOption = None,
     guidance: GuidanceOption = None,
     both_halves: BothHalvesOption = False,

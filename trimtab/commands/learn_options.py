@@ -110,11 +110,10 @@ TimestepsOption = Annotated[
     tuple[int, int] | None, typer.Option(rich_help_panel=HOW, help="Timesteps learned on, start and end.")
 ]
 ApplyTimestepsOption = Annotated[
-    tuple[int, int] | None,
+    tuple[int, int],
     typer.Option(
         rich_help_panel=HOW,
-        help="Timesteps at which the vector is applied. [default: those learned on]",
-        show_default=False,
+        help="Timesteps at which the vector is applied; let go early, a concept may come back.",
     ),
 ]
 PushOption = Annotated[
