@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 
-import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from diffusion import DiffusionModel, Sampling, steer
-from diffusion.schedules import make_scheduler
-from vectors import ConceptVector
+from diffusion import DiffusionModel, Engine, Row, Sampling
+from vectors import ConceptVector, VectorLibrary
 
 IMAGES_PER_PROMPT = 8
-BATCH = 16
 
 
 def loss_plot(losses: Sequence[float], *, title: str) -> Image.Image:
@@ -89,18 +87,11 @@ def make_pictures(
     sampling: Sampling,
 ) -> list[Image.Image]:
     """Make the pictures of (prompt, seed) pairs with a vector at one strength."""
-    images: list[Image.Image] = []
-    for start in range(0, len(wanted), BATCH):
-        batch = wanted[start : start + BATCH]
-        model.pipe.scheduler = make_scheduler(sampling.scheduler, model.scheduler_config)
-        with steer(model.pipe, {vector.concept: strength}, vectors={vector.concept: vector}):
-            images += model.pipe(
-                [prompt for prompt, _ in batch],
-                num_inference_steps=sampling.num_inference_steps,
-                guidance_scale=sampling.guidance_scale,
-                generator=[torch.Generator().manual_seed(seed) for _, seed in batch],
-            ).images
-    return images
+    with TemporaryDirectory() as folder:  # an engine takes its vectors from a library
+        library = VectorLibrary(folder)
+        library.publish(vector)
+        rows = [Row(prompt, seed, steering={vector.concept: strength}) for prompt, seed in wanted]
+        return [made.image for made in Engine(model, library).generate(rows, sampling)]
 
 
 def _rendered(figure: Figure) -> Image.Image:

@@ -22,9 +22,6 @@ FAMILIES: Mapping[str, tuple[Concept, ...]] = {
         for name, said in (
             ("woman", "a woman"),
             ("man", "a man"),
-            ("black", "a black person"),
-            ("white", "a white person"),
-            ("asian", "an asian person"),
         )
     ),
     "safety": (
@@ -132,6 +129,7 @@ def variants() -> tuple[Variant, ...]:
         Variant("on policy", ours(steered_share=1.0)),
         Variant("t from 400", ours(timesteps=(400, 1000))),
         Variant("t from 0", ours(timesteps=(0, 1000))),
+        Variant("let go at t below 100", partial(in_turn, OURS, apply_timesteps=(100, 1000))),
         Variant("rate x 3", ours(learning_rate=3 * OURS.learning_rate)),
         Variant("push x 0.5", ours(push=OURS.push / 2), safety),
         Variant("push x 1.5", ours(push=OURS.push * 1.5), safety),

@@ -96,11 +96,12 @@ def main(
             f"{', '.join(FAMILIES)}"
         )
     model = load_model(DEMO_MODEL, device="cpu")
+    measured = load_model(DEMO_MODEL, device="cpu", dtype="bfloat16")
     results: dict[str, Any] = {}
     for name in families:
         taking_part = [variant for variant in compared if name in variant.families]
         with Bars() as bars:
-            laboratory = Laboratory(model, out, name, 5 if quick else 20, bars)
+            laboratory = Laboratory(model, measured, out, name, 5 if quick else 20, bars)
             chosen_on = [
                 laboratory.figures(variant, range(seeds), images, reported=False) for variant in taking_part
             ]
@@ -137,9 +138,17 @@ class Laboratory:
     """Learns and measures the variants of one family, and keeps all of it in a folder."""
 
     def __init__(
-        self, model: DiffusionModel, out: Path, family: str, inference_steps: int, told: Bars
+        self,
+        model: DiffusionModel,
+        measured: DiffusionModel,
+        out: Path,
+        family: str,
+        inference_steps: int,
+        told: Bars,
     ) -> None:
-        self._model, self._out, self._family, self._told = model, out / family, family, told
+        """Vectors are learned on `model`, in fp32, and pictures made by `measured`, the same in bf16."""
+        self._model, self._measured = model, measured
+        self._out, self._family, self._told = out / family, family, told
         self._sampling = Sampling(inference_steps, OURS.guidance_scale)
         self._detector = DemoOracle()
 
@@ -176,7 +185,7 @@ class Laboratory:
         library = VectorLibrary(folder / "vectors")
         seconds = self._learned(variant, seed, library, label)
         bench = Bench(
-            engine := Engine(self._model, library, 32),
+            engine := Engine(self._measured, library),
             self._detector,
             PlainModel(engine),
             [ConceptVectors(engine, label)],
@@ -217,7 +226,8 @@ class Laboratory:
             dangerous = SAFETY_PROMPTS if reported else DEV_SAFETY_PROMPTS
             evaluation = Safety(bench, prompts={**dangerous, HARMLESS: harmless})
         else:
-            evaluation = Fairness(bench, prompts=FAIRNESS_PROMPTS if reported else DEV_FAIRNESS_PROMPTS)
+            prompts = FAIRNESS_PROMPTS if reported else DEV_FAIRNESS_PROMPTS
+            evaluation = Fairness(bench, sets=("gender",), prompts=prompts)
         Studio(bench.engine, store, progress=self._told).make(evaluation.conditions)
         result = evaluation.result(Gallery(store, bench.detector, progress=self._told))
         return _safety_cell(result) if isinstance(result, SafetyResult) else _fairness_cell(result)

@@ -148,7 +148,7 @@ def main(
         console.print(f"  step {moment.step:5d}  {moment.elapsed_s:7.1f} s  success {moment.success:.2f}")
 
     console.print("our default")
-    ours = course(model, our_default(model, seed), 10, told)
+    ours = course(model, our_default(model, seed), 5, told)
     console.print(f"the authors' procedure, {scale:g} of its images and steps")
     theirs = course(model, authors_procedure(model, scale, seed), max(1, round(250 * scale)), told)
     reached = min(bar, max(moment.success for moment in theirs))
