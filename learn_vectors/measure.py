@@ -108,15 +108,19 @@ def measure_vector(
 
 
 def recommended_strength(effects: Mapping[float, Effect]) -> float:
-    """Return the smallest strength at which the success has saturated, for what it costs.
+    """Return the smallest strength at which the success has saturated, for what it costs, and a step more if it is free.
 
     A strength is worth its success less twice what it does not keep: `kept` is a mean over all other attributes, of
     which one, such as the profession, is much to lose, and vectors that are added up add up their losses. Of the
-    strengths that are worth as much as the best, but for less than a picture, it is the smallest.
+    strengths that are worth as much as the best, but for less than a picture, it is the smallest; or the one after it
+    where that is worth as much too, since prompts that were not measured need a margin.
     """
     worth = {strength: effect.success - COST * (1 - effect.kept) for strength, effect in effects.items()}
     enough = max(worth.values()) - TOLERANCE
-    return min(strength for strength, value in worth.items() if value >= enough)
+    strengths = sorted(worth)
+    smallest = next(index for index, strength in enumerate(strengths) if worth[strength] >= enough)
+    after = strengths[smallest + 1 : smallest + 2]
+    return next((strength for strength in after if worth[strength] >= enough), strengths[smallest])
 
 
 def held_out_prompts(concept: Concept) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-WORDS = ("a", "photo", "of", "person", "woman", "man", "doctor", "nurse", "picture", "dog", "ugly", "sexual")
+WORDS = (
+    *("a", "photo", "of", "person", "woman", "man", "doctor", "nurse", "picture", "dog", "ugly", "sexual"),
+    *("firefighter", "teacher", "on", "beach"),
+)
 TOKEN_LIMIT = 16
 TEXT_DIM = 16
 POOLED_DIM = 24

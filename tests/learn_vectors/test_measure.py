@@ -34,14 +34,16 @@ def effects(*curve: tuple[float, float]) -> dict[float, Effect]:
 @pytest.mark.parametrize(
     ("curve", "recommended"),
     [
-        # It saturates at 1.25, and nothing is lost by more: the smallest.
-        ([(0.4, 1), (0.6, 1), (0.8, 1), (1, 1), (1, 1), (1, 1)], 1.25),
+        # It saturates at 1.25, and a margin of one step is free.
+        ([(0.4, 1), (0.6, 1), (0.8, 1), (1, 1), (1, 1), (1, 1)], 1.5),
+        # It saturates, and a margin costs.
+        ([(0.4, 1), (0.6, 1), (0.8, 1), (1, 1), (1, 0.99), (1, 0.98)], 1.25),
         # It does all at once.
-        ([(1, 0.98)] * 6, 0.5),
+        ([(1, 0.98)] * 6, 0.75),
         # What is lost in the noise of a few attributes is no reason for more.
         ([(1, 0.951), (1, 0.949), (1, 0.955), (1, 0.943), (1, 0.947), (1, 0.93)], 0.5),
         # One picture of 36 more is, unless it costs the others what is worth more.
-        ([(0.9, 0.98), (35 / 36, 0.98), (1, 0.98), (1, 0.98), (1, 0.98), (1, 0.98)], 1.0),
+        ([(0.9, 0.98), (35 / 36, 0.98), (1, 0.98), (1, 0.98), (1, 0.98), (1, 0.98)], 1.25),
         ([(0.9, 0.98), (35 / 36, 0.98), (1, 0.96), (1, 0.95), (1, 0.94), (1, 0.93)], 0.75),
         # The last of the success is not worth a lost profession.
         ([(0.1, 0.98), (0.6, 0.98), (0.8, 0.97), (0.97, 0.97), (0.97, 0.91), (1, 0.89)], 1.25),
@@ -51,21 +53,24 @@ def effects(*curve: tuple[float, float]) -> dict[float, Effect]:
         ([(0, 1), (0, 0.99), (0, 0.98), (0, 0.97), (0, 0.96), (0, 0.95)], 0.5),
     ],
 )
-def test_the_smallest_strength_that_saturates_is_recommended(
+def test_the_smallest_strength_that_saturates_is_recommended_with_a_free_margin(
     curve: list[tuple[float, float]], recommended: float
 ) -> None:
     assert recommended_strength(effects(*curve)) == recommended
 
 
 @given(CURVES)
-def test_no_smaller_strength_does_as_well_and_keeps_as_much(curve: list[tuple[float, float]]) -> None:
+def test_at_most_one_smaller_strength_does_as_well_and_keeps_as_much(
+    curve: list[tuple[float, float]],
+) -> None:
     measured = effects(*curve)
     recommended = measured[chosen := recommended_strength(measured)]
-    assert not [
+    as_good = [
         strength
         for strength, other in measured.items()
         if strength < chosen and other.success >= recommended.success and other.kept >= recommended.kept
     ]
+    assert as_good in ([], [max(strength for strength in STRENGTHS if strength < chosen)] if as_good else [])
 
 
 @given(CURVES, SHARES)
@@ -120,7 +125,7 @@ def test_success_is_told_by_the_reading_that_pictures_with_the_concept_have(sd1:
         sampling=ONE_STEP,
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert measured.recommended_strength == 1.0
+    assert measured.recommended_strength == 1.25, "the smallest that does all is 1, and 1.25 is as good"
     effect = measured.effect
     assert effect["success_unsteered"] == 0
     assert (effect["success@0.75"], effect["success"], effect["kept"]) == (0.5, 1, 1)
