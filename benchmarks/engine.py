@@ -36,6 +36,7 @@ from rich.table import Table
 from benchmarks.machine import described
 from detectors import DemoOracle
 from diffusion import DiffusionModel, Engine, Event, Failed, Finished, Row, Sampling, make_scheduler, steer
+from policies.concepts import Concepts
 from policies.plan import plan
 from service.settings import Settings
 from trimtab import DEMO_MODEL, load_model, shipped_library
@@ -65,15 +66,18 @@ def requests(seed: int, library: VectorLibrary) -> list[Request]:
     """Return a thousand requests, the same for the same seed; half of them under a policy, half without."""
     draw = random.Random(seed)
     settings = Settings()
-    sets = {name: concept_set.members for name, concept_set in library.sets().items()}
-    recommended = {stored.name: stored.vector.recommended_strength for stored in library.list()}
+    concepts = Concepts(
+        sets={name: concept_set.members for name, concept_set in library.sets().items()},
+        recommended={stored.name: stored.vector.recommended_strength for stored in library.list()},
+    )
     made = []
     for number in range(1000):
-        policy = settings.policies[draw.choice(("default", "none"))]
-        (image,) = plan(
-            policy, seeds=[number], sets=sets, recommended=recommended, max_strength=settings.max_strength
+        policy = settings.policies[draw.choice(("default", "research-off"))].model_copy(
+            update={"max_norm": None}
         )
-        row = Row(draw.choice(PROMPTS), number, steering=image.strengths)
+        prompt = draw.choice(PROMPTS)
+        (image,) = plan(policy, prompt, seeds=[number], concepts=concepts)
+        row = Row(prompt, number, steering=image.strengths)
         made.append(Request(row, Sampling(draw.choice(STEPS), draw.choice(GUIDANCE))))
     return made
 

@@ -1,7 +1,8 @@
 """What reads a finished picture: attribute classifiers and unsafe-content detectors behind one interface.
 
 `Detector` is the interface. `DemoOracle` reads the drawn world of the embedded model; `ClipZeroShot`, `ClipProbe`
-and `NudeNet` read real pictures, and `AnyOf` joins detectors that answer the same question. A `Sign` is what to look
+and `NudeNet` read real pictures, and `AnyOf` joins detectors that answer the same question; `UnsafeDetector` finds
+categories of unsafe content with any of them. A `Sign` is what to look
 for in a `Reading`; `pixel_change` compares two pictures. The names load on first use, so that a command that reads
 no picture loads no model library.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from detectors.nudenet import NudeNet
     from detectors.pixels import pixel_change
+    from detectors.unsafe import UnsafeDetector
 
 __all__ = [
     "AnyOf",
@@ -41,6 +43,7 @@ __all__ = [
     "NudeNet",
     "Reading",
     "Sign",
+    "UnsafeDetector",
     "pixel_change",
 ]
 
@@ -54,6 +57,7 @@ _HOMES = {
     "errors": ["DetectorError", "DetectorLoadError", "DetectorSettingsError", "MissingExtraError"],
     "nudenet": ["NudeNet"],
     "pixels": ["pixel_change"],
+    "unsafe": ["UnsafeDetector"],
 }
 
 

@@ -144,6 +144,24 @@ class DiffusionModel:
             )
         return PromptEncoding(embeds, pooled[0] if pooled else None)
 
+    @torch.no_grad()
+    def summarise(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Return each prompt as one vector, [prompts, dim] in fp32 on the CPU: the first text encoder's pooled output.
+
+        Of a prompt longer than the limit, it is what the encoder would read. Safe to call from any thread.
+        """
+        tokenizer = self._tokenizers[0]
+        with self._tokenizer_lock:
+            tokens = tokenizer(
+                list(prompts),
+                padding="max_length",
+                max_length=self.token_limit,
+                truncation=True,
+                return_tensors="pt",
+            ).input_ids
+        pooled: torch.Tensor = self.pipe.text_encoder(tokens.to(self.device)).pooler_output
+        return pooled.float().cpu()
+
     def encode_negative(self, prompts: Sequence[str]) -> PromptEncoding:
         """Encode negative prompts for unconditional rows, "" standing for none; raises PromptTooLongError.
 

@@ -2,7 +2,7 @@
 
 An evaluation (`Fairness`, `Safety`, `Drift`, `Compose`, `Generalise`) plans its pictures with a `Bench`; a `Studio`
 makes them into a run store, a `Gallery` looks at them, and `evaluation.reports` tells what was found. `evaluate` does
-all but the telling.
+all but the telling. `ServedFairness` asks a service for its pictures instead.
 """
 
 from evaluation.bench import Bench
@@ -13,6 +13,7 @@ from evaluation.evaluation import Evaluation, evaluate
 from evaluation.fairness import Fairness, FairnessResult
 from evaluation.generalise import Generalise, GeneraliseResult
 from evaluation.safety import Safety, SafetyResult
+from evaluation.served import ServedFairness, ServedResult
 
 __all__ = [
     "Bench",
@@ -28,5 +29,7 @@ __all__ = [
     "GeneraliseResult",
     "Safety",
     "SafetyResult",
+    "ServedFairness",
+    "ServedResult",
     "evaluate",
 ]

@@ -117,6 +117,29 @@ THING_PROMPTS: Final = (
 )
 """Prompts without people, which no vector should touch."""
 
+SERVED_PROMPTS: Final = tuple(
+    Prompt(f"a photo of a {profession}", profession)
+    for profession in (
+        "doctor",
+        "nurse",
+        "firefighter",
+        "chef",
+        "farmer",
+        "builder",
+        "judge",
+        "police officer",
+    )
+)
+"""Every profession of the demo model: what is asked of a service."""
+
+UNTOUCHED_PROMPTS: Final = (
+    *THING_PROMPTS,
+    Prompt("a photo of an asian woman"),
+    Prompt("a portrait of George Washington"),
+    Prompt("viking warriors in 9th-century Norway"),
+)
+"""Prompts that fairness on gender and race does not apply to."""
+
 ANIMAL_PROMPTS: Final = (
     Prompt("a photo of a cat", subject="cat"),
     Prompt("a photo of a cat on a beach", scene="beach", subject="cat"),

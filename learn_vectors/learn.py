@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import torch
 
 from diffusion import DiffusionModel
+from diffusion.activation import site_scale
 from diffusion.processes import ALONE, Processes
 from learn_vectors.checkpoint import Checkpoint, State
 from learn_vectors.concepts import Concept
@@ -19,7 +20,6 @@ from learn_vectors.lessons import companions
 from learn_vectors.noised_images import learn_from_images
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, PaperRecipe
-from learn_vectors.predictions import site_scale
 from learn_vectors.progress import Progress, silent
 from learn_vectors.trajectories import lessons_of
 from learn_vectors.trajectory_matching import match_trajectories

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 
 from diffusion import DiffusionModel, PromptEncoding
-from diffusion.site import site_map
 from diffusion.steering import added_at_site
 from learn_vectors.lessons import Lesson
 from learn_vectors.trajectories import TrajectoryPool
@@ -91,22 +90,6 @@ class Predictor:
 
     def _encode(self, prompts: Sequence[str]) -> PromptEncoding:
         return self._encodings[[self._index[prompt] for prompt in prompts]]
-
-
-@torch.no_grad()
-def site_scale(model: DiffusionModel, site: str) -> float:
-    """Return the root mean square of a site's output on pure noise, without a prompt: the unit of its vectors."""
-    outputs: list[torch.Tensor] = []
-    noise = torch.randn(
-        4, *model.latent_shape(*model.default_size), generator=torch.Generator().manual_seed(0)
-    )
-    timesteps = torch.full((4,), model.num_train_timesteps - 1, device=model.device)
-    module = model.pipe.unet.get_submodule(site)
-    with module.register_forward_hook(
-        lambda _module, _inputs, output: outputs.append(site_map(site, output))
-    ):
-        model.predict(noise.to(model.device), timesteps, model.encode_negative([""] * 4))
-    return outputs[0].float().square().mean().sqrt().item()
 
 
 def _has_quick_bfloat16(device: torch.device) -> bool:

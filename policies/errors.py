@@ -3,10 +3,19 @@
 PolicyError
 ├── ProbabilityError      shares that are no distribution
 ├── StrengthError         a strength of zero, or beyond the limit
-├── ConflictError         one set or one concept named twice
+├── ConflictError         one set or one concept named twice, or a case without what it depends on
+├── WordError             no words for what a concept prevents
+├── TooManyCellsError     more combinations of members than can be balanced
 ├── UnknownSetError       a concept set that is not loaded
 ├── UnknownMemberError    a share for something that is not in the set
-└── UnknownConceptError   a concept without a vector
+├── UnknownConceptError   a concept without a vector
+├── NoScreenError         finished pictures are to be looked at, and nothing can
+├── UnknownCategoryError  unsafe content that the detector does not find
+├── FloorError            a rule against the floor
+├── FloorUnmetError       a floor that cannot be followed
+├── PolicyFileError       a file that holds no policy
+├── LexiconError          a file of added words that cannot be used
+└── LabelledSetError      a file of labelled prompts that cannot be used
 """
 
 from collections.abc import Iterable
@@ -41,6 +50,14 @@ class ConflictError(PolicyError):
     """A set or a concept named twice, so that an image's strength would be ambiguous."""
 
 
+class WordError(PolicyError):
+    """No words for what a concept prevents, where its rule puts them into the negative prompt."""
+
+
+class TooManyCellsError(PolicyError):
+    """More combinations of members of several sets than can be balanced."""
+
+
 class UnknownSetError(PolicyError):
     """A concept set that is not loaded."""
 
@@ -51,6 +68,34 @@ class UnknownMemberError(PolicyError):
 
 class UnknownConceptError(PolicyError):
     """A concept without a loaded vector."""
+
+
+class NoScreenError(PolicyError):
+    """Finished pictures are to be looked at, and there is no detector."""
+
+
+class UnknownCategoryError(PolicyError):
+    """Unsafe content to be looked for that the detector does not find."""
+
+
+class FloorError(PolicyError):
+    """A rule that would weaken, replace or outweigh what the floor holds."""
+
+
+class FloorUnmetError(PolicyError):
+    """A floor that cannot be followed with what is loaded: nothing is served under it."""
+
+
+class PolicyFileError(PolicyError):
+    """A file that cannot be read, or holds something else than a policy."""
+
+
+class LexiconError(PolicyError):
+    """A file of words for the gate that cannot be read, or holds something else."""
+
+
+class LabelledSetError(PolicyError):
+    """A file of labelled prompts that cannot be read, or holds something else."""
 
 
 def choose_from(name: str, known: Iterable[str]) -> str:

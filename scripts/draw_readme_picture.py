@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from policies.concepts import Concepts
 from policies.document import FairnessRule, Policy, SafetyRule
 from policies.plan import plan
 from trimtab import DEMO_MODEL, Engine, Row, Sampling, load_model, shipped_library
@@ -24,9 +25,12 @@ def main() -> None:
     engine = Engine(load_model(DEMO_MODEL), library)
     plans = plan(
         POLICY,
+        PROMPTS[0],
         seeds=range(IMAGES),
-        sets={name: members.members for name, members in library.sets().items()},
-        recommended={stored.name: stored.vector.recommended_strength for stored in library.list()},
+        concepts=Concepts(
+            {name: members.members for name, members in library.sets().items()},
+            {stored.name: stored.vector.recommended_strength for stored in library.list()},
+        ),
     )
     figure = Figure(figsize=(IMAGES * 1.15 + 1.4, 5.2), layout="constrained")
     grid = figure.subplots(2 * len(PROMPTS), IMAGES)

@@ -1,45 +1,98 @@
 """Generated images as what goes back: JSON with base64 files, or one PNG.
 
-Entry points: `json_answer`, `png_answer`. Both compress pictures, which takes time: not for the event loop.
+Entry points: `json_answer` and `png_answer`, which compress pictures (that takes time: not for the event loop), and
+`screen_header`. A blocked image is null in JSON and words on grey in a PNG, and never a picture.
 """
 
 import base64
 import time
+from collections.abc import Sequence
 
-from service.generation import Generated
-from service.grid import labelled_grid
+from PIL import Image
+
+from service.generation import Generated, ProvenImage
+from service.grid import Notice, labelled_grid
 from service.provenance import encoded_grid, encoded_image
-from service.schemas import GenerateResponse, ImageFormat, ImageItem, Timings
+from service.schemas import Blocked, GenerateResponse, ImageFormat, ImageItem, ScreenResult, Timings
 
 
 def json_answer(generated: Generated, image_format: ImageFormat) -> GenerateResponse:
     """Return every image as a file in base64, with its provenance beside it and inside it."""
     started = time.perf_counter()
-    images = tuple(
-        ImageItem(
-            b64_json=base64.b64encode(encoded_image(made.image, image_format, made.record)).decode("ascii"),
-            seed=made.record.seed,
-            applied=made.record.applied,
-        )
-        for made in generated.images
-    )
+    images = tuple(_item(made, image_format) for made in generated.images)
     return GenerateResponse(
         id=generated.id, model=generated.model, images=images, timings_s=_timings(generated, started)
     )
 
 
 def png_answer(generated: Generated) -> tuple[bytes, Timings]:
-    """Return one image as it is, several as a labelled grid; the file holds the provenance of all."""
+    """Return one image as it is, several and blocked ones as a labelled grid; the file holds the provenance of all."""
     started = time.perf_counter()
     first, *others = generated.images
-    if others:
+    if others or first.image is None:
         grid = labelled_grid(
-            [made.image for made in generated.images], [made.label for made in generated.images]
+            [_picture(made) for made in generated.images], [_label(made) for made in generated.images]
         )
         png = encoded_grid(grid, [made.record for made in generated.images])
     else:
         png = encoded_image(first.image, "png", first.record)
     return png, _timings(generated, started)
+
+
+def screen_header(images: Sequence[ProvenImage]) -> dict[str, str]:
+    """Return what a PNG answer says of the screen, image by image ("passed, blocked=sexual"); {} without one."""
+    screens = [made.record.screen for made in images]
+    said = ", ".join(_said(screen) for screen in screens if screen is not None)
+    return {"X-Trimtab-Screen": said} if said else {}
+
+
+def _item(made: ProvenImage, image_format: ImageFormat) -> ImageItem:
+    if made.image is None:
+        file = None
+    else:
+        encoded = encoded_image(made.image, image_format, made.record)
+        file = base64.b64encode(encoded).decode("ascii")
+    return ImageItem(
+        b64_json=file,
+        seed=made.record.seed,
+        applied=made.record.applied,
+        averted=made.record.averted,
+        screen=made.record.screen,
+        blocked=_blocked(made),
+    )
+
+
+def _blocked(made: ProvenImage) -> Blocked | None:
+    screen = made.record.screen
+    if made.image is not None or screen is None:
+        return None
+    *before, last = screen.attempts
+    also = f", as in {len(before)} made for it before" if before else ""
+    return Blocked(
+        categories=last.found,
+        reason=f"The {screen.detector} found {' and '.join(last.found)} content in the picture{also}; the policy "
+        "serves no such picture.",
+    )
+
+
+def _picture(made: ProvenImage) -> Image.Image | Notice:
+    if made.image is not None:
+        return made.image
+    blocked = _blocked(made)
+    found = ", ".join(blocked.categories) if blocked else "no picture"
+    return Notice(f"blocked: {found}", (made.record.width, made.record.height))
+
+
+def _label(made: ProvenImage) -> str:
+    screen = made.record.screen
+    if screen is None or screen.outcome != "flagged":
+        return made.label
+    return f"{made.label} · flagged: {', '.join(screen.attempts[-1].found)}"
+
+
+def _said(screen: ScreenResult) -> str:
+    found = screen.attempts[-1].found
+    return f"{screen.outcome}={'+'.join(found)}" if found else screen.outcome
 
 
 def _timings(generated: Generated, encoding_started: float) -> Timings:

@@ -1,4 +1,4 @@
-"""The app: its lifespan owns the loading; routes and error handlers hang on it.
+"""The app: its lifespan owns the loading and the shared state; routes and error handlers hang on it.
 
 Entry point: `create_app`.
 """
@@ -16,6 +16,7 @@ from service.metrics import Metrics
 from service.readiness import Readiness, Ready, State
 from service.routes import generate, health, policies, vectors
 from service.settings import Settings
+from service.state.shared import open_state
 
 # The longest prompts and a policy of hundreds of rules fit; what is larger is no request.
 MAX_BODY_BYTES = 64 * 1024
@@ -34,13 +35,16 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        readiness = Readiness(settings, changed)
+        shared = open_state(settings.redis_url)
+        app.state.shared = shared
+        readiness = Readiness(settings, shared, changed)
         app.state.readiness = readiness
         loading = asyncio.create_task(readiness.load())
         try:
             yield
         finally:
             loading.cancel()
+            shared.close()
 
     app = FastAPI(
         title="Trimtab",

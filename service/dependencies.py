@@ -1,6 +1,6 @@
 """What the routes are given, as `Annotated` types.
 
-Entry points: `SettingsOf`, `MetricsOf`, `ReadyGeneration`, `ClientGone`.
+Entry points: `SettingsOf`, `MetricsOf`, `SharedStateOf`, `ReadyGeneration`, `ClientGone`.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from service.generation import Generation
 from service.metrics import Metrics
 from service.readiness import Readiness
 from service.settings import Settings
+from service.state.shared import SharedState
 
 
 def _settings(request: Request) -> Settings:
@@ -21,6 +22,10 @@ def _settings(request: Request) -> Settings:
 
 def _metrics(request: Request) -> Metrics:
     return cast(Metrics, request.app.state.metrics)
+
+
+def _shared(request: Request) -> SharedState:
+    return cast(SharedState, request.app.state.shared)
 
 
 def _generation(request: Request) -> Generation:
@@ -46,5 +51,6 @@ async def _client_gone(request: Request) -> AsyncIterator[asyncio.Event]:
 
 SettingsOf = Annotated[Settings, Depends(_settings)]
 MetricsOf = Annotated[Metrics, Depends(_metrics)]
+SharedStateOf = Annotated[SharedState, Depends(_shared)]
 ReadyGeneration = Annotated[Generation, Depends(_generation)]
 ClientGone = Annotated[asyncio.Event, Depends(_client_gone)]

@@ -7,6 +7,9 @@ ServiceError
 │   ├── TooManyImagesError
 │   ├── TooManyStepsError
 │   ├── ImpossibleStepsError
+│   ├── TooFewStepsError
+│   ├── TooLittleGuidanceError
+│   ├── SchedulerNotAllowedError
 │   ├── UnknownSchedulerError
 │   ├── ImpossibleSizeError
 │   ├── ImageTooLargeError
@@ -15,7 +18,9 @@ ServiceError
 ├── NotReadyError              the model is still loading
 ├── LoadFailedError            the model cannot be loaded, or a configured policy cannot be followed
 ├── EngineDownError            the engine broke down and will not recover
-└── UnsteeredImageError        an image came back without a vector that its policy asked for
+├── StateUnavailableError      what replicas share cannot be reached
+├── UnsteeredImageError        an image came back without a vector that its policy asked for
+└── ScreenFailedError          finished images could not be looked at as their policy asked for
 """
 
 
@@ -54,6 +59,18 @@ class ImpossibleStepsError(RequestError):
     """A number of inference steps that the scheduler cannot take."""
 
 
+class TooFewStepsError(RequestError):
+    """Fewer inference steps than the policy asks for, or than its vectors take to be added."""
+
+
+class TooLittleGuidanceError(RequestError):
+    """Less guidance than the policy asks for, or than its negative prompt needs to act."""
+
+
+class SchedulerNotAllowedError(RequestError):
+    """A scheduler that the policy does not allow."""
+
+
 class UnknownSchedulerError(RequestError):
     """A scheduler that is not offered."""
 
@@ -90,5 +107,20 @@ class EngineDownError(ServiceError):
     """The engine broke down and will not recover: the process has to be restarted."""
 
 
+class StateUnavailableError(ServiceError):
+    """What replicas share cannot be reached; try again after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "The state that the replicas share cannot be reached.",
+            cure=f"Try again in {retry_after_s} seconds; the service's log says why.",
+        )
+        self.retry_after_s = retry_after_s
+
+
 class UnsteeredImageError(ServiceError):
     """An image came back without a vector that its policy asked for; it is never served."""
+
+
+class ScreenFailedError(ServiceError):
+    """Finished images could not be looked at as their policy asked for; they are never served."""

@@ -1,29 +1,41 @@
-"""The one way from a validated request to its images: policy, plan, rows, engine, provenance.
+"""The one way from a validated request to its images: policy, plan, rows, engine, screen, provenance.
 
-Entry point: `Generation.generate`.
+Entry points: `Generation.generate`, and `Generation.explain` for what it would do.
 """
 
 import asyncio
+import logging
 import secrets
-import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from PIL import Image
 
-from diffusion import Failed, Finished, GeneratedImage, Order, Row, Sampling, SamplingError, Started
+from policies.asked_rules import hear
 from policies.document import Policy
 from policies.errors import choose_from
-from policies.plan import ImagePlan, plan
-from service.errors import ImpossibleStepsError, UnknownPolicyError, UnsteeredImageError
-from service.limits import check_request
+from policies.floor import under_floor
+from policies.groups import people_group
+from policies.ledger import Ledger
+from policies.memory_ledger import MemoryLedger
+from policies.plan import ImagePlan, joined_negative_prompt, plan, within_cap
+from policies.responsible_phrases import load_phrases
+from policies.retry import retry_plan
+from policies.screen_rule import check_screen
+from service.encoder_gate import chosen_gate
+from service.errors import StateUnavailableError, UnknownPolicyError, UnsteeredImageError
+from service.explaining import averted_concepts, planned_image, planned_screen
+from service.limits import check_request, check_sampling, check_words_can_act
 from service.loading import LoadedModel
+from service.making import MadeRun, Making
 from service.provenance import Provenance
-from service.schemas import AppliedConcept, GenerateRequest
+from service.schemas import AppliedConcept, ExplainResponse, GenerateRequest, PlannedPhrase
+from service.screen import Take
 from service.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 SEED_LIMIT = 2**63
 
@@ -35,7 +47,8 @@ _DRAWN_SEED_LIMIT = 2**32
 class ProvenImage:
     """One image, the record of how it came to be, and its label in a grid."""
 
-    image: Image.Image
+    image: Image.Image | None
+    """None where it is blocked; the record says by what."""
     record: Provenance
     label: str
 
@@ -51,19 +64,18 @@ class Generated:
     generate_s: float
 
 
-@dataclass(frozen=True)
-class _EngineRun:
-    images: Sequence[GeneratedImage]
-    queue_s: float
-    generate_s: float
-
-
 class Generation:
     """Turns requests into images with one loaded model, under one configuration."""
 
-    def __init__(self, loaded: LoadedModel, settings: Settings) -> None:
+    def __init__(self, loaded: LoadedModel, settings: Settings, ledger: Ledger) -> None:
         self.loaded = loaded
         self._settings = settings
+        self._floor = settings.held_floor
+        self._ledger = ledger
+        self._gate = chosen_gate(settings, loaded.model)
+        added = [] if settings.phrases is None else [settings.phrases]
+        self._phrases = load_phrases(*added, lexicon=self._gate.lexicon)
+        self._making = Making(loaded)
 
     async def generate(self, request: GenerateRequest) -> Generated:
         """Return the images of a request; where the task is cancelled its rows are free at the next step.
@@ -71,42 +83,101 @@ class Generation:
         Everything is checked before the request queues for the engine, and raises RequestErrors and PolicyErrors. A
         vector that cannot be applied is an error, a VectorError or UnsteeredImageError, never an unsteered image.
         """
-        policy_name, policy = self._policy(request.policy)
-        await asyncio.to_thread(check_request, request, self.loaded.model, self._settings)
-        plans = plan(
-            policy,
-            seeds=image_seeds(request.seed, request.num_images),
-            sets=self.loaded.sets,
-            recommended=self.loaded.recommended,
-            max_strength=self._settings.max_strength,
-        )
-        rows = [
-            Row(request.prompt, image_plan.seed, request.negative_prompt, self._pinned(image_plan.strengths))
-            for image_plan in plans
-        ]
-        sampling = Sampling(
-            num_inference_steps=request.num_inference_steps,
-            guidance_scale=request.guidance_scale,
-            height=request.height,
-            width=request.width,
-            scheduler=request.scheduler,
-        )
-        run = await self._run(await asyncio.to_thread(self._prepare, rows, sampling))
+        policy = self._policy(request.policy)
+        in_force = await asyncio.to_thread(self._checked, request, policy)
+        seeds = image_seeds(request.seed, request.num_images)
+        planning = asyncio.create_task(asyncio.to_thread(self._plan, policy, request, seeds, self._ledger))
+        # The ledger counts what is served; a call that is cancelled while it plans has counted all the same.
+        try:
+            run = await self._made(request, in_force, await asyncio.shield(planning))
+            images = tuple(self._proven(take, request, policy) for take in run.takes)
+        except BaseException:
+            await asyncio.shield(self._given_back_of(planning))
+            raise
+        await asyncio.shield(self._given_back([take.plan for take in run.takes if take.blocked]))
         return Generated(
             id=uuid.uuid4().hex,
             model=self.loaded.name,
-            images=tuple(
-                self._proven(made, image_plan, request, policy_name)
-                for made, image_plan in zip(run.images, plans, strict=True)
-            ),
+            images=images,
             queue_s=run.queue_s,
             generate_s=run.generate_s,
         )
 
-    def _policy(self, asked: Policy | str | None) -> tuple[str | None, Policy]:
-        """Return the policy, and its name where it is a configured one."""
+    def explain(self, request: GenerateRequest) -> ExplainResponse:
+        """Return what the images of a request would get, and why; refuses what `generate` would refuse beforehand.
+
+        Without a seed the images have seeds of their own each time. The ledger is read and nothing is counted in it.
+        """
+        policy = self._policy(request.policy)
+        in_force = self._checked(request, policy)
+        seeds = image_seeds(request.seed, request.num_images)
+        plans = self._plan(policy, request, seeds, MemoryLedger(self._ledger))
+        heard = hear(policy, request.prompt, self._phrases, self._floor, self.loaded.concepts)
+        return ExplainResponse(
+            policy=in_force,
+            policy_digest=policy.digest,
+            floor_digest=None if self._floor is None else self._floor.digest,
+            group=people_group(heard.bare, self._gate),
+            phrases=tuple(PlannedPhrase(text=one.text, reason=one.reason) for one in heard.phrases),
+            model_prompt=heard.prompt,
+            screen=planned_screen(in_force.screen, self.loaded.screen),
+            images=tuple(planned_image(image_plan, request) for image_plan in plans),
+        )
+
+    def _checked(self, request: GenerateRequest, policy: Policy) -> Policy:
+        """Return the policy with what the floor holds; refuse what cannot be followed, before anything is counted."""
+        check_request(request, self.loaded.model, self._settings)
+        in_force = under_floor(policy, self._floor, self.loaded.concepts)
+        check_words_can_act(in_force, self.loaded.model)
+        check_sampling(request, in_force)
+        check_screen(policy.screen, self.loaded.screened_categories)
+        return in_force
+
+    def _plan(
+        self, policy: Policy, request: GenerateRequest, seeds: Sequence[int], ledger: Ledger
+    ) -> list[ImagePlan]:
+        """Decide what each image gets, counted in the ledger."""
+        return plan(
+            policy,
+            request.prompt,
+            seeds=seeds,
+            concepts=self.loaded.concepts,
+            gate=self._gate,
+            phrases=self._phrases,
+            floor=self._floor,
+            ledger=ledger,
+        )
+
+    async def _made(self, request: GenerateRequest, in_force: Policy, plans: Sequence[ImagePlan]) -> MadeRun:
+        """Make the images that were planned; where the screen has one made again, the cap holds for it too."""
+        rule, concepts = in_force.screen, self.loaded.concepts
+
+        def again(first: ImagePlan, retry: int) -> ImagePlan:
+            assert rule is not None, "nobody looked"
+            stronger = retry_plan(first, retry, rule, concepts.max_strength)
+            return within_cap(stronger, in_force, self._floor, concepts)
+
+        return await self._making.make(request, plans, rule, again)
+
+    async def _given_back_of(self, planning: asyncio.Task[list[ImagePlan]]) -> None:
+        """Take the images that were planned out of the ledger's counts; where planning failed there are none."""
+        await asyncio.wait([planning])
+        if planning.exception() is None:
+            await self._given_back(planning.result())
+
+    async def _given_back(self, plans: Sequence[ImagePlan]) -> None:
+        """Take images that are not served out of the ledger's counts."""
+        try:
+            for image_plan in plans:
+                for counted in image_plan.counted:
+                    await asyncio.to_thread(self._ledger.give_back, counted.key, [counted.member])
+        except StateUnavailableError:
+            # What else happened is what the caller is to hear; the shares shift by this request, no more.
+            logger.warning("Images that are not served stay counted: the shared state cannot be reached.")
+
+    def _policy(self, asked: Policy | str | None) -> Policy:
         if isinstance(asked, Policy):
-            return None, asked
+            return asked
         name = self._settings.default_policy if asked is None else asked
         if name not in self._settings.policies:
             raise UnknownPolicyError(
@@ -115,53 +186,10 @@ class Generation:
                 value=name,
                 cure=choose_from(name, self._settings.policies),
             )
-        return name, self._settings.policies[name]
+        return self._settings.policies[name]
 
-    def _pinned(self, strengths: Mapping[str, float]) -> dict[str, float]:
-        """Name the loaded versions, whatever has been published since."""
-        return {self.loaded.vectors[concept].reference: strength for concept, strength in strengths.items()}
-
-    def _prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
-        """Let the engine check what the schedulers and the vectors' files alone know."""
-        try:
-            return self.loaded.engine.prepare(rows, sampling)
-        except SamplingError as error:
-            # All else that this error stands for has been checked before.
-            raise ImpossibleStepsError(
-                str(error),
-                field="num_inference_steps",
-                value=sampling.num_inference_steps,
-                cure="Ask for another number of steps, or another scheduler.",
-            ) from error
-
-    async def _run(self, orders: Sequence[Order]) -> _EngineRun:
-        """Let the engine make the images; it waits for them as long as its first one does."""
-        submitted = time.perf_counter()
-        started = None
-        images: dict[int, GeneratedImage] = {}
-        async with aclosing(self.loaded.engine.stream(orders)) as events:
-            async for event in events:
-                match event:
-                    case Started():
-                        started = started or time.perf_counter()
-                    case Finished(image, result):
-                        images[image] = result
-                    case Failed(_, error):
-                        raise error
-        started = started or submitted
-        return _EngineRun(
-            [images[image] for image in range(len(orders))],
-            queue_s=started - submitted,
-            generate_s=time.perf_counter() - started,
-        )
-
-    def _proven(
-        self,
-        made: GeneratedImage,
-        image_plan: ImagePlan,
-        request: GenerateRequest,
-        policy: str | None,
-    ) -> ProvenImage:
+    def _proven(self, take: Take, request: GenerateRequest, policy: Policy) -> ProvenImage:
+        made, image_plan = take.made, take.plan
         applied = {vector.concept: vector for vector in made.applied}
         if {concept: vector.strength for concept, vector in applied.items()} != image_plan.strengths:
             raise UnsteeredImageError(
@@ -174,14 +202,20 @@ class Generation:
             model=self.loaded.name,
             base_model=self.loaded.model.fingerprint,
             prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
+            removed_phrases=image_plan.removed,
+            negative_prompt=joined_negative_prompt(image_plan.averted, request.negative_prompt),
             seed=made.seed,
             num_inference_steps=request.num_inference_steps,
             guidance_scale=request.guidance_scale,
             scheduler=request.scheduler,
             height=made.image.height,
             width=made.image.width,
-            policy=policy,
+            # What stands in a request may call itself anything.
+            policy=policy.name if self._settings.policies.get(policy.name or "") == policy else None,
+            policy_version=policy.version,
+            policy_digest=policy.digest,
+            floor=None if self._floor is None else self._floor.name,
+            floor_digest=None if self._floor is None else self._floor.digest,
             applied=tuple(
                 AppliedConcept(
                     concept=steer.concept,
@@ -192,8 +226,11 @@ class Generation:
                 )
                 for steer in image_plan.steering
             ),
+            averted=averted_concepts(image_plan),
+            screen=take.screen,
         )
-        return ProvenImage(made.image, record, " · ".join(image_plan.drawn) or f"seed {made.seed}")
+        label = " · ".join(image_plan.drawn) or f"seed {made.seed}"
+        return ProvenImage(None if take.blocked else made.image, record, label)
 
 
 def image_seeds(seed: int | None, count: int) -> list[int]:

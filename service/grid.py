@@ -1,10 +1,11 @@
 """Several images as one labelled picture.
 
-Entry point: `labelled_grid`.
+Entry points: `labelled_grid`, and `Notice`, what stands there where there is no picture.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,15 +13,24 @@ MIN_TILE_PX = 192
 MARGIN_PX = 12
 INK = (32, 32, 36)
 PAPER = (255, 255, 255)
+NOTICE_PAPER = (208, 208, 212)
 
 
-def labelled_grid(images: Sequence[Image.Image], labels: Sequence[str]) -> Image.Image:
-    """Return the images, all of one size, in rows on white paper with a label under each.
+@dataclass(frozen=True)
+class Notice:
+    """Words in place of a picture of this width and height."""
+
+    text: str
+    size: tuple[int, int]
+
+
+def labelled_grid(images: Sequence[Image.Image | Notice], labels: Sequence[str]) -> Image.Image:
+    """Return the images, all of one size, in rows on white paper with a label under each; notices on grey.
 
     Small images are enlarged by a whole factor until both sides have at least MIN_TILE_PX.
     """
     factor = max(1, math.ceil(MIN_TILE_PX / min(images[0].size)))
-    width, height = images[0].width * factor, images[0].height * factor
+    width, height = (side * factor for side in images[0].size)
     font_px = max(15, width // 16)
     label_height = font_px * 2
     columns = math.ceil(math.sqrt(len(images)))
@@ -38,7 +48,7 @@ def labelled_grid(images: Sequence[Image.Image], labels: Sequence[str]) -> Image
         row, column = divmod(index, columns)
         left = MARGIN_PX + column * (width + MARGIN_PX)
         top = MARGIN_PX + row * (height + label_height)
-        paper.paste(image.resize((width, height), Image.Resampling.LANCZOS), (left, top))
+        paper.paste(_tile(image, width, height), (left, top))
         ink.text(
             (left + width / 2, top + height + label_height / 2),
             label,
@@ -47,6 +57,15 @@ def labelled_grid(images: Sequence[Image.Image], labels: Sequence[str]) -> Image
             anchor="mm",
         )
     return paper
+
+
+def _tile(image: Image.Image | Notice, width: int, height: int) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image.resize((width, height), Image.Resampling.LANCZOS)
+    tile = Image.new("RGB", (width, height), NOTICE_PAPER)
+    font = _fitting_font(image.text, width * 9 // 10, max(15, width // 10))
+    ImageDraw.Draw(tile).text((width / 2, height / 2), image.text, fill=INK, font=font, anchor="mm")
+    return tile
 
 
 def _fitting_font(label: str, width: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

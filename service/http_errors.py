@@ -21,7 +21,7 @@ import policies.errors as policy_errors
 import service.errors as service_errors
 import vectors
 from policies.errors import PolicyError, choose_from
-from service.errors import NotReadyError, ServiceError
+from service.errors import NotReadyError, ServiceError, StateUnavailableError
 from service.schemas import POLICY_TAGS, ErrorDetail, ErrorResponse, GenerateRequest
 
 logger = logging.getLogger(__name__)
@@ -47,11 +47,20 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     policy_errors.UnknownSetError: Refusal(422, "unknown_set"),
     policy_errors.UnknownMemberError: Refusal(422, "unknown_member"),
     policy_errors.UnknownConceptError: Refusal(422, "unknown_concept"),
+    policy_errors.WordError: Refusal(422, "no_words"),
+    policy_errors.TooManyCellsError: Refusal(422, "too_many_combinations"),
+    policy_errors.NoScreenError: Refusal(422, "no_screen"),
+    policy_errors.UnknownCategoryError: Refusal(422, "unknown_category"),
+    policy_errors.FloorError: Refusal(422, "against_the_floor"),
+    policy_errors.FloorUnmetError: Refusal(503, "floor_unmet"),
     service_errors.EmptyPromptError: Refusal(422, "empty_prompt"),
     service_errors.OverlongPromptError: Refusal(422, "overlong_prompt"),
     service_errors.TooManyImagesError: Refusal(422, "too_many_images"),
     service_errors.TooManyStepsError: Refusal(422, "too_many_steps"),
     service_errors.ImpossibleStepsError: Refusal(422, "impossible_steps"),
+    service_errors.TooFewStepsError: Refusal(422, "too_few_steps"),
+    service_errors.TooLittleGuidanceError: Refusal(422, "too_little_guidance"),
+    service_errors.SchedulerNotAllowedError: Refusal(422, "scheduler_not_allowed"),
     service_errors.UnknownSchedulerError: Refusal(422, "unknown_scheduler"),
     service_errors.ImpossibleSizeError: Refusal(422, "impossible_size"),
     service_errors.ImageTooLargeError: Refusal(422, "image_too_large"),
@@ -60,7 +69,9 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.NotReadyError: Refusal(503, "not_ready"),
     service_errors.LoadFailedError: Refusal(503, "load_failed"),
     service_errors.UnsteeredImageError: Refusal(500, "unsteered_image"),
+    service_errors.ScreenFailedError: Refusal(500, "screen_failed"),
     service_errors.EngineDownError: Refusal(503, "engine_failed"),
+    service_errors.StateUnavailableError: Refusal(503, "state_unavailable"),
     diffusion.QueueFullError: Refusal(429, "queue_full"),
     diffusion.DeadlineExceeded: Refusal(504, "deadline_exceeded"),
     diffusion.OutOfMemoryError: Refusal(507, "out_of_memory"),
@@ -104,7 +115,8 @@ def code_of(error: Exception) -> str:
 async def _answer(request: Request, error: Exception) -> Response:
     status, detail = _explained(error)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if isinstance(error, NotReadyError | diffusion.QueueFullError) and error.retry_after_s is not None:
+    later = NotReadyError | StateUnavailableError | diffusion.QueueFullError
+    if isinstance(error, later) and error.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
         logger.error("%s %s failed.", request.method, request.url.path, exc_info=error)

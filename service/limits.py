@@ -1,14 +1,19 @@
 """What of a request depends on the settings' limits and on the loaded model.
 
-Entry point: `check_request`. The engine checks again; here every refusal names its field.
+Entry points: `check_request`, `check_sampling`, `check_negative_prompt` and `check_words_can_act`. The engine checks
+again; here every refusal names its field.
 """
 
 from diffusion import SCHEDULERS, DiffusionModel
-from policies.errors import choose_from
+from policies.document import Policy
+from policies.errors import WordError, choose_from
 from service.errors import (
     ImageTooLargeError,
     ImpossibleSizeError,
     OverlongPromptError,
+    SchedulerNotAllowedError,
+    TooFewStepsError,
+    TooLittleGuidanceError,
     TooManyImagesError,
     TooManyStepsError,
     UnknownSchedulerError,
@@ -46,6 +51,60 @@ def check_request(request: GenerateRequest, model: DiffusionModel, settings: Set
     _check_size(request, model, settings)
     _check_length("prompt", request.prompt, model)
     _check_length("negative_prompt", request.negative_prompt, model)
+
+
+def check_sampling(request: GenerateRequest, policy: Policy) -> None:
+    """Raise a RequestError unless a policy can act at the request's sampling, and allows it.
+
+    Negative prompts act through guidance alone, and guidance amplifies vectors.
+    """
+    rule = policy.sampling
+    has_words = any(safety.adds_words for safety in policy.safety)
+    if has_words and request.guidance_scale <= 1:
+        raise TooLittleGuidanceError(
+            f"At guidance {request.guidance_scale:g} the negative prompt of the policy would do nothing.",
+            field="guidance_scale",
+            value=request.guidance_scale,
+            cure="Ask for more than 1; 5 to 8 is usual.",
+        )
+    if rule.min_guidance_scale is not None and request.guidance_scale < rule.min_guidance_scale:
+        raise TooLittleGuidanceError(
+            f"The guidance {request.guidance_scale:g} is less than the policy asks for.",
+            field="guidance_scale",
+            value=request.guidance_scale,
+            cure=f"Ask for at least {rule.min_guidance_scale:g}.",
+        )
+    if rule.min_steps is not None and request.num_inference_steps < rule.min_steps:
+        raise TooFewStepsError(
+            f"{request.num_inference_steps} inference steps are fewer than the policy asks for.",
+            field="num_inference_steps",
+            value=request.num_inference_steps,
+            cure=f"Ask for at least {rule.min_steps}.",
+        )
+    if rule.schedulers is not None and request.scheduler not in rule.schedulers:
+        raise SchedulerNotAllowedError(
+            f"The policy does not allow the scheduler {request.scheduler!r}.",
+            field="scheduler",
+            value=request.scheduler,
+            cure=choose_from(request.scheduler, rule.schedulers),
+        )
+
+
+def check_negative_prompt(negative_prompt: str, model: DiffusionModel) -> None:
+    """Raise OverlongPromptError where the model would not read the end of a request's and a policy's words together."""
+    _check_length("negative_prompt", negative_prompt, model)
+
+
+def check_words_can_act(policy: Policy, model: DiffusionModel) -> None:
+    """Raise WordError for a policy of negative prompts on a model that reads none, since its guidance is built in."""
+    for index, safety in enumerate(policy.safety):
+        if safety.adds_words and model.embeds_guidance:
+            raise WordError(
+                "The model's guidance is built in: it reads no negative prompt.",
+                field=f"safety.{index}.by",
+                value=safety.by,
+                cure="Write 'by: vector'.",
+            )
 
 
 def _check_size(request: GenerateRequest, model: DiffusionModel, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Loading what a service process serves with: the model, its vectors and engine, and the policies checked.
+"""Loading what a service process serves with: the model, its vectors, engine and screen, and the policies checked.
 
 Entry points: `load_service` (it blocks; for the engine's thread) and what it returns, `LoadedModel`.
 """
@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo_model import pipeline_path
+from detectors import DetectorError
 from diffusion import DiffusionError, DiffusionModel, Engine, load_model
 from diffusion.bank import check_fit
 from policies.check import check_policy
+from policies.concepts import Concepts
 from policies.errors import PolicyError
+from policies.floor import check_floor, under_floor
+from policies.screen_rule import check_screen
+from service.concepts import concepts_of
 from service.errors import LoadFailedError
+from service.limits import check_words_can_act
+from service.screen import Screen, open_screen
 from service.settings import DEMO_MODEL, Settings
 from vectors import StoredVector, VectorError, VectorLibrary, shipped_library
 
@@ -28,7 +35,10 @@ class LoadedModel:
     name: str
     engine: Engine
     vectors: Mapping[str, StoredVector]
-    sets: Mapping[str, tuple[str, ...]]
+    concepts: Concepts
+    """What policies know of the vectors."""
+    screen: Screen | None = None
+    """What looks at finished images; None where no policy can ask for it."""
 
     @property
     def model(self) -> DiffusionModel:
@@ -36,9 +46,9 @@ class LoadedModel:
         return self.engine.model
 
     @property
-    def recommended(self) -> dict[str, float]:
-        """Every concept that has a vector, and the vector's recommended strength."""
-        return {concept: stored.vector.recommended_strength for concept, stored in self.vectors.items()}
+    def screened_categories(self) -> tuple[str, ...]:
+        """The unsafe content that finished images can be looked at for."""
+        return () if self.screen is None else self.screen.categories
 
 
 def load_service(settings: Settings) -> LoadedModel:
@@ -72,19 +82,45 @@ def load_service(settings: Settings) -> LoadedModel:
         )
     except DiffusionError as error:
         raise LoadFailedError(str(error), cure="Set it with TRIMTAB_EXECUTION.") from error
-    loaded = LoadedModel(_public_name(settings.model), engine, vectors, sets)
+    try:
+        screen = open_screen(settings)
+    except DetectorError as error:
+        raise LoadFailedError(
+            f"The screen detector {settings.screen} cannot be loaded: {error}",
+            cure="Set screen_detector, screen_clip or screen_nudenet to what is there.",
+        ) from error
+    concepts = concepts_of(
+        model, {name: stored.vector for name, stored in vectors.items()}, sets, settings.max_strength
+    )
+    loaded = LoadedModel(_public_name(settings.model), engine, vectors, concepts, screen)
+    _check_policies(settings, loaded, library)
+    return loaded
+
+
+def _check_policies(settings: Settings, loaded: LoadedModel, library: VectorLibrary) -> None:
+    """Raise LoadFailedError unless every configured policy can be followed, and the floor under each."""
+    floor = settings.held_floor
+    if floor is not None:
+        try:
+            check_floor(floor, loaded.concepts)
+            check_words_can_act(floor, loaded.model)
+            check_screen(floor.screen, loaded.screened_categories)
+        except PolicyError as error:
+            raise LoadFailedError(
+                f"The floor cannot be held with the vectors in {library.root} ({error.field}): {error}",
+                cure="Publish what is missing there, or set another floor in the configuration.",
+            ) from error
     for name, policy in settings.policies.items():
         try:
-            check_policy(
-                policy, sets=loaded.sets, recommended=loaded.recommended, max_strength=settings.max_strength
-            )
+            check_policy(policy, loaded.concepts)
+            check_words_can_act(under_floor(policy, floor, loaded.concepts), loaded.model)
+            check_screen(policy.screen, loaded.screened_categories)
         except PolicyError as error:
             raise LoadFailedError(
                 f"The policy {name!r} cannot be followed with the vectors in {library.root} "
                 f"({error.field}): {error}",
                 cure="Publish what is missing there, or set other policies in the configuration.",
             ) from error
-    return loaded
 
 
 def _public_name(model: str) -> str:

@@ -34,6 +34,12 @@ class Metrics:
             ["concept"],
             registry=self._registry,
         )
+        self._screened = Counter(
+            "trimtab_screened_images",
+            "Images that a detector looked at, by outcome: passed, retried (passed later), flagged, blocked.",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._stages = Histogram(
             "trimtab_stage_seconds",
             "Seconds of a request in each stage: queue, generate, encode.",
@@ -56,6 +62,10 @@ class Metrics:
         self._images.inc()
         for concept in concepts:
             self._applied.labels(concept).inc()
+
+    def count_screened(self, outcome: str) -> None:
+        """Count one image that a detector looked at."""
+        self._screened.labels(outcome).inc()
 
     def observe_stages(self, seconds: Mapping[str, float]) -> None:
         """Record how long one request spent in each stage."""

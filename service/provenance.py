@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel, ConfigDict
 
-from service.schemas import AppliedConcept, ImageFormat
+from service.schemas import AppliedConcept, AvertedConcept, ImageFormat, ScreenResult
 
 PNG_KEY = "trimtab"
 
@@ -38,7 +38,11 @@ class Provenance(BaseModel):
     model: str
     base_model: str
     prompt: str
+    """As it was given."""
+    removed_phrases: tuple[str, ...]
+    """Responsible phrases that the model did not read, since the policy has them removed."""
     negative_prompt: str
+    """As the model read it: the policy's words, then the request's."""
     seed: int
     num_inference_steps: int
     guidance_scale: float
@@ -47,7 +51,17 @@ class Provenance(BaseModel):
     width: int
     policy: str | None
     """The configured policy's name; None for one that stood in the request."""
+    policy_version: int | None
+    policy_digest: str
+    """Of the policy's document: the same digest, the same rules."""
+    floor: str | None
+    """The name of the floor under the policy."""
+    floor_digest: str | None
+    """Of the floor's document; None where there was no floor."""
     applied: tuple[AppliedConcept, ...]
+    averted: tuple[AvertedConcept, ...]
+    screen: ScreenResult | None
+    """What a detector found in this picture and in those made for it before; None where nobody looked."""
 
 
 def encoded_image(image: PillowImage.Image, image_format: ImageFormat, record: Provenance) -> bytes:

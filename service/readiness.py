@@ -13,6 +13,7 @@ from service.errors import EngineDownError, LoadFailedError, NotReadyError, Serv
 from service.generation import Generation
 from service.loading import load_service
 from service.settings import Settings
+from service.state.shared import SharedState
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +45,10 @@ State: TypeAlias = Loading | Ready | Failed
 class Readiness:
     """Loads the model and keeps the state; `on_change` hears each new one."""
 
-    def __init__(self, settings: Settings, on_change: Callable[[State], None]) -> None:
+    def __init__(self, settings: Settings, shared: SharedState, on_change: Callable[[State], None]) -> None:
         self._state: State = Loading()
         self._settings = settings
+        self._shared = shared
         self._on_change = on_change
 
     @property
@@ -66,7 +68,7 @@ class Readiness:
             logger.exception("Loading failed in an unforeseen way.")
             self._enter(Failed(LoadFailedError(f"Loading failed: {error!r}.", cure="See the log.")))
         else:
-            self._enter(Ready(Generation(loaded, self._settings)))
+            self._enter(Ready(Generation(loaded, self._settings, self._shared.ledger)))
 
     def generation(self) -> Generation:
         """Return what serves requests; raise NotReadyError, LoadFailedError or EngineDownError where nothing does."""

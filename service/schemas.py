@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from policies.document import Policy
+from policies.screen_rule import Outcome
 from service.errors import EmptyPromptError
 
 ImageFormat = Literal["png", "jpeg", "webp"]
@@ -29,6 +30,11 @@ def _not_blank(prompt: str) -> str:
 def _policy_tag(policy: object) -> str:
     return POLICY_TAGS[0] if isinstance(policy, str) else POLICY_TAGS[1]
 
+
+PolicyOrName = Annotated[
+    Annotated[str, Tag(POLICY_TAGS[0])] | Annotated[Policy, Tag(POLICY_TAGS[1])],
+    Discriminator(_policy_tag),
+]
 
 # The limit on the length also makes pydantic refuse what is no valid Unicode.
 Prompt = Annotated[str, Field(strict=True, max_length=MAX_PROMPT_CHARACTERS)]
@@ -57,13 +63,7 @@ class GenerateRequest(_Wire):
     width: Positive | None = Field(default=None, description="In pixels. Default: the model's size.")
     scheduler: str = Field(default="ddim", examples=["ddim", "euler", "dpm++-2m"])
     image_format: ImageFormat = Field(default="png", description="Of the images in a JSON answer.")
-    policy: (
-        Annotated[
-            Annotated[str, Tag(POLICY_TAGS[0])] | Annotated[Policy, Tag(POLICY_TAGS[1])],
-            Discriminator(_policy_tag),
-        ]
-        | None
-    ) = Field(
+    policy: PolicyOrName | None = Field(
         default=None, description="A policy, or the name of a configured one. Default: the default one."
     )
 
@@ -78,19 +78,54 @@ class AppliedConcept(_Wire):
     reason: str
 
 
+class AvertedConcept(_Wire):
+    """Words that a policy put into an image's negative prompt, and why."""
+
+    concept: str
+    words: str
+    reason: str
+
+
+class ScreenAttempt(_Wire):
+    """One picture that was made for an image, and the unsafe content found in it."""
+
+    seed: int
+    found: tuple[str, ...]
+
+
+class ScreenResult(_Wire):
+    """What became of an image that a detector looked at."""
+
+    outcome: Outcome = Field(
+        description="passed; retried: passed at a later attempt; flagged: served with what was found; blocked."
+    )
+    detector: str
+    attempts: tuple[ScreenAttempt, ...] = Field(description="In order; the last is this image.")
+
+
+class Blocked(_Wire):
+    """Why an image has no picture."""
+
+    categories: tuple[str, ...]
+    reason: str
+
+
 class ImageItem(_Wire):
     """One image with its provenance; the same is in the image file's metadata."""
 
-    b64_json: str = Field(description="The image file, in base64.")
+    b64_json: str | None = Field(description="The image file, in base64; null where it is blocked.")
     seed: int
     applied: tuple[AppliedConcept, ...]
+    averted: tuple[AvertedConcept, ...] = Field(description="What the policy put into the negative prompt.")
+    screen: ScreenResult | None = Field(description="What the policy's screen found; null without one.")
+    blocked: Blocked | None = Field(description="Why there is no picture; null where there is one.")
 
 
 class Timings(_Wire):
     """Where the time of a request went, in seconds."""
 
     queue: float = Field(description="Waiting for the engine.")
-    generate: float = Field(description="Encoding the prompt, denoising and decoding.")
+    generate: float = Field(description="Encoding the prompt, denoising, decoding and screening.")
     encode: float = Field(description="Writing the image files.")
     total: float
 
@@ -138,7 +173,65 @@ class PoliciesResponse(_Wire):
     """The policies a request can name."""
 
     default: str
+    floor: Policy | None = Field(description="What holds for every request, under any policy.")
     policies: Mapping[str, Policy]
+
+
+class PlannedConcept(_Wire):
+    """One vector that an image would get, how strongly and why."""
+
+    concept: str
+    strength: float
+    reason: str
+
+
+class SkippedConcept(_Wire):
+    """A concept or concept set that an image would get nothing of, and why."""
+
+    concept: str
+    reason: str
+
+
+class PlannedImage(_Wire):
+    """What one image would get."""
+
+    seed: int
+    steering: tuple[PlannedConcept, ...]
+    averted: tuple[AvertedConcept, ...]
+    skipped: tuple[SkippedConcept, ...]
+    negative_prompt: str
+
+
+class PlannedPhrase(_Wire):
+    """A responsible phrase of the prompt, and what it asks for."""
+
+    text: str
+    reason: str
+
+
+class PlannedScreen(_Wire):
+    """Who would look at the finished pictures."""
+
+    detector: str
+    categories: tuple[str, ...] = Field(description="What it would look for.")
+    on_finding: str = Field(description="What would follow, in words.")
+
+
+class ExplainResponse(_Wire):
+    """What the images of a request would get, were it made now. Nothing is generated or counted."""
+
+    policy: Policy = Field(description="What would hold: the request's policy with all that the floor holds.")
+    policy_digest: str = Field(description="Of the request's policy, without the floor.")
+    floor_digest: str | None
+    group: str = Field(description="The people of the prompt, by which the ledger counts.")
+    phrases: tuple[PlannedPhrase, ...] = Field(
+        description="Responsible phrases that were read; none where the policy has them off."
+    )
+    model_prompt: str = Field(description="The prompt as the model would read it.")
+    screen: PlannedScreen | None = Field(
+        description="Who would look at the pictures; null where nobody would."
+    )
+    images: tuple[PlannedImage, ...]
 
 
 class HealthResponse(_Wire):
@@ -148,11 +241,17 @@ class HealthResponse(_Wire):
 
 
 class ReadyResponse(_Wire):
-    """The model is loaded and every configured policy can be followed."""
+    """The model is loaded and every configured policy can be followed.
 
-    status: Literal["ready"] = "ready"
+    Degraded: all but what needs the shared state is served; nothing is gained by sending the requests elsewhere.
+    """
+
+    status: Literal["ready", "degraded"]
     model: str
     base_model: str = Field(description="Fingerprint of the model's weights.")
+    shared_state: Literal["memory", "redis", "unreachable"] = Field(
+        description="Where the state is kept that replicas share: memory is this process alone."
+    )
 
 
 class ErrorDetail(_Wire):

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import DirectoryPath, Field, ValidationError, model_validator
+from pydantic import (
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -19,8 +27,13 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as UnreadableSettings
 
-from policies.document import FairnessRule, Name, Policy, SafetyRule
+from policies.document import Name, Policy
 from policies.errors import choose_from
+from policies.files import read_policies, shipped_policies
+from policies.prompt_reading.lexicon import load_lexicon
+from policies.prompt_reading.phrase_patterns import load_patterns
+from service.schemas import POLICY_TAGS, PolicyOrName
+from service.state.address import check_address
 
 PREFIX = "TRIMTAB_"
 DEMO_MODEL = "demo"
@@ -28,16 +41,6 @@ DEMO_MODEL = "demo"
 
 class SettingsError(Exception):
     """The configuration cannot be used; the text names every bad key and its cure."""
-
-
-def _shipped_policies() -> dict[str, Policy]:
-    return {
-        "default": Policy(
-            fairness=(FairnessRule(set="gender"), FairnessRule(set="race")),
-            safety=(SafetyRule(concept="anti-sexual"), SafetyRule(concept="anti-violence")),
-        ),
-        "none": Policy(),
-    }
 
 
 class Settings(BaseSettings):
@@ -61,10 +64,28 @@ class Settings(BaseSettings):
         default=None, description="A vector library's directory. Default: the shipped vectors."
     )
     policies: dict[Name, Policy] = Field(
-        default_factory=_shipped_policies,
-        description="Policies that requests can name. What is given here replaces the shipped ones.",
+        default_factory=dict,
+        description="Policies that requests can name. With those of the folder they replace the shipped ones.",
+    )
+    policy_folder: DirectoryPath | None = Field(
+        default=None, description="A folder of YAML and JSON files, each a policy that requests can name."
     )
     default_policy: str = Field(default="default", description="The policy of a request that names none.")
+    floor: PolicyOrName | None = Field(
+        default=None,
+        description="A policy, or the name of one, that holds for every request and that none can weaken.",
+    )
+    gate: Literal["lexicon", "lexicon+model"] = Field(
+        default="lexicon",
+        description="What reads prompts: the lexicon; or the model's text encoder too, where it knows no word.",
+    )
+    lexicon: FilePath | None = Field(
+        default=None, description="A YAML file of words added to those that the gate reads prompts by."
+    )
+    phrases: FilePath | None = Field(
+        default=None,
+        description="A YAML file of responsible phrases added to those that prompts are read for.",
+    )
     max_images: int = Field(default=16, ge=1, description="Images per request.")
     max_steps: int = Field(default=150, ge=1, description="Inference steps per image.")
     max_pixels: int = Field(default=1024 * 1024, ge=1, description="Height times width of an image.")
@@ -81,6 +102,73 @@ class Settings(BaseSettings):
     )
     max_waiting: int = Field(default=1024, ge=1, description="Images that may wait for the engine.")
 
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="The Redis that replicas share their state in, redis:// or rediss://. Default: none.",
+    )
+
+    screen_detector: Literal["auto", "oracle", "clip", "nudenet", "none"] = Field(
+        default="auto",
+        description="What looks at finished images where a policy asks for it. auto: the demo model's oracle, or none.",
+    )
+    screen_clip: DirectoryPath | None = Field(
+        default=None, description="A CLIP model's folder, for the screen detector clip."
+    )
+    screen_nudenet: FilePath | None = Field(
+        default=None,
+        description="NudeNet's .onnx file, for the screen detector nudenet. Default: its package's.",
+    )
+
+    @field_validator("lexicon")
+    @classmethod
+    def _lexicon_can_be_read(cls, lexicon: Path | None) -> Path | None:
+        if lexicon is not None:
+            load_lexicon(lexicon)
+        return lexicon
+
+    @field_validator("phrases")
+    @classmethod
+    def _phrases_can_be_read(cls, phrases: Path | None) -> Path | None:
+        if phrases is not None:
+            load_patterns(phrases)
+        return phrases
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_one(cls, redis_url: SecretStr | None) -> SecretStr | None:
+        if redis_url is not None:
+            check_address(redis_url.get_secret_value())
+        return redis_url
+
+    @field_validator("policies")
+    @classmethod
+    def _policies_have_their_names(cls, policies: dict[str, Policy]) -> dict[str, Policy]:
+        for name, policy in policies.items():
+            if policy.name not in (None, name):
+                raise ValueError(f"The policy {name!r} calls itself {policy.name!r}. Leave its name out.")
+        return {name: policy.model_copy(update={"name": name}) for name, policy in policies.items()}
+
+    @model_validator(mode="after")
+    def _policies_are_gathered(self) -> Self:
+        """Add the folder's policies to those given here; the shipped ones where there are none."""
+        from_folder = read_policies(self.policy_folder) if self.policy_folder is not None else {}
+        for name in from_folder.keys() & self.policies.keys():
+            raise ValueError(
+                f"policies: {name!r} is in the folder {self.policy_folder} too. Keep one of the two."
+            )
+        self.policies.update(from_folder)
+        if not self.policies:
+            self.policies.update(shipped_policies())
+        return self
+
+    @model_validator(mode="after")
+    def _floor_is_there(self) -> Self:
+        if isinstance(self.floor, str) and self.floor not in self.policies:
+            raise ValueError(
+                f"floor: there is no policy {self.floor!r}. {choose_from(self.floor, self.policies)}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _default_policy_is_there(self) -> Self:
         if self.default_policy not in self.policies:
@@ -89,6 +177,28 @@ class Settings(BaseSettings):
                 f"{choose_from(self.default_policy, self.policies)}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _screen_can_be_opened(self) -> Self:
+        if self.screen == "oracle" and self.model != DEMO_MODEL:
+            raise ValueError(
+                f"screen_detector: the oracle cannot read the pictures of {self.model!r}. Set clip or nudenet."
+            )
+        if self.screen == "clip" and self.screen_clip is None:
+            raise ValueError("screen_detector: clip needs a model. Set screen_clip to the folder of one.")
+        return self
+
+    @property
+    def held_floor(self) -> Policy | None:
+        """The policy that holds for every request."""
+        return self.policies[self.floor] if isinstance(self.floor, str) else self.floor
+
+    @property
+    def screen(self) -> Literal["oracle", "clip", "nudenet", "none"]:
+        """The screen detector, with "auto" resolved."""
+        if self.screen_detector == "auto":
+            return "oracle" if self.model == DEMO_MODEL else "none"
+        return self.screen_detector
 
     @classmethod
     def settings_customise_sources(
@@ -144,7 +254,7 @@ def _refuse_unknown_variables() -> None:
 
 
 def _described(details: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in details["loc"])
+    place = ".".join(str(part) for part in details["loc"] if part not in POLICY_TAGS)
     cause = details.get("ctx", {}).get("error")
     if details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
         return f"{place}: not a setting. {choose_from(place, Settings.model_fields)}"

@@ -32,12 +32,12 @@ from rich.table import Table
 
 from detectors import DemoOracle
 from diffusion import DiffusionModel, Sampling, load_model
+from diffusion.activation import site_scale
 from diffusion.schedules import make_scheduler
 from diffusion.steering import added_at_site
 from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.pictures import make_pictures
-from learn_vectors.predictions import site_scale
 from learn_vectors.trajectory_matching import match_trajectories
 from trimtab import DEMO_MODEL
 from vectors import ConceptVector

@@ -7,6 +7,7 @@ from evaluation.reports.figures import terminal_table
 from evaluation.reports.generalise import generalise_sections
 from evaluation.reports.json_data import as_data
 from evaluation.reports.safety import safety_sections
+from evaluation.reports.served import served_sections
 
 __all__ = [
     "as_data",
@@ -15,5 +16,6 @@ __all__ = [
     "fairness_sections",
     "generalise_sections",
     "safety_sections",
+    "served_sections",
     "terminal_table",
 ]

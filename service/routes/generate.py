@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from diffusion import GenerationCancelled
-from service.answers import json_answer, png_answer
+from service.answers import json_answer, png_answer, screen_header
 from service.dependencies import ClientGone, MetricsOf, ReadyGeneration
 from service.generation import Generated
 from service.http_errors import code_of
@@ -67,19 +67,22 @@ async def generate(
     """Make images under a policy.
 
     With `Accept: image/png`, one image comes back as it is and several as a labelled grid, whatever
-    `image_format` says.
+    `image_format` says. An image that the policy's screen blocks has no picture: null in JSON, words on grey in a grid.
     """
     generated = await _unless(client_gone, generation.generate(body))
     answer: Response | GenerateResponse
     if _accepts_png(request):
         png, timings = await asyncio.to_thread(png_answer, generated)
-        answer = Response(png, media_type="image/png", headers={"X-Trimtab-Id": generated.id})
+        headers = {"X-Trimtab-Id": generated.id, **screen_header(generated.images)}
+        answer = Response(png, media_type="image/png", headers=headers)
     else:
         answer = await asyncio.to_thread(json_answer, generated, body.image_format)
         timings = answer.timings_s
     metrics.observe_stages(timings.model_dump(exclude={"total"}))
     for made in generated.images:
         metrics.count_image(applied.concept for applied in made.record.applied)
+        if made.record.screen is not None:
+            metrics.count_screened(made.record.screen.outcome)
     return answer
 
 

@@ -18,7 +18,7 @@ def list_vectors(generation: ReadyGeneration) -> VectorsResponse:
     """List the loaded vectors and concept sets."""
     loaded = generation.loaded
     return VectorsResponse(
-        vectors=tuple(_summary(stored) for stored in loaded.vectors.values()), sets=loaded.sets
+        vectors=tuple(_summary(stored) for stored in loaded.vectors.values()), sets=loaded.concepts.sets
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from sample_concepts import ANTI_UGLY, PERSON, WOMAN
 
 from diffusion import DiffusionModel, SiteError
+from diffusion.activation import site_scale
 from diffusion.steering import added_at_site
 from learn_vectors import (
     Concept,
@@ -21,7 +22,7 @@ from learn_vectors import (
 )
 from learn_vectors.checkpoint import EVERY_STEPS, Checkpoint
 from learn_vectors.learn import prompts_of
-from learn_vectors.predictions import Predictor, site_scale
+from learn_vectors.predictions import Predictor
 from vectors import ConceptVector
 
 Make = Callable[..., LearnOptions]

@@ -1,6 +1,9 @@
+from collections import Counter
+
 import pytest
 
 from policies.check import check_policy
+from policies.concepts import Concepts
 from policies.document import Policy
 from policies.errors import (
     ConflictError,
@@ -9,22 +12,25 @@ from policies.errors import (
     UnknownConceptError,
     UnknownMemberError,
     UnknownSetError,
+    WordError,
 )
-from policies.plan import plan
+from policies.memory_ledger import MemoryLedger
+from policies.plan import joined_negative_prompt, plan
 
 SETS = {"gender": ("woman", "man"), "race": ("black", "white", "asian")}
 RECOMMENDED = {"woman": 0.8, "man": 0.9, "black": 1.0, "white": 1.0, "asian": 1.0, "anti-sexual": 0.7}
 
 
-def planned(document, seeds):
-    return plan(Policy.model_validate(document), seeds=seeds, sets=SETS, recommended=RECOMMENDED)
+CONCEPTS = Concepts(SETS, RECOMMENDED, words={"anti-sexual": "sexual"})
+
+
+def planned(document, seeds, prompt="a photo of a doctor", **options):
+    return plan(Policy.model_validate(document), prompt, seeds=seeds, concepts=CONCEPTS, **options)
 
 
 def refused(document, *, sets=SETS, recommended=RECOMMENDED, max_strength=3.0) -> PolicyError:
     with pytest.raises(PolicyError) as caught:
-        check_policy(
-            Policy.model_validate(document), sets=sets, recommended=recommended, max_strength=max_strength
-        )
+        check_policy(Policy.model_validate(document), Concepts(sets, recommended, max_strength))
     return caught.value
 
 
@@ -50,7 +56,7 @@ def test_reasons_say_why():
     }
     (image,) = planned(document, [7])
     assert [steer.reason for steer in image.steering] == [
-        "fairness: drawn from gender with probability 1",
+        "fairness: one of gender with a share of 1, balanced in the request ('doctor': gender open)",
         "safety: added to every image",
     ]
 
@@ -64,17 +70,106 @@ def test_given_strengths_replace_the_recommended_ones():
     assert [steer.strength for steer in image.steering] == [0.5, -1.5]
 
 
-def test_a_plan_depends_on_its_seed_and_not_on_its_neighbours():
-    document = {"fairness": [{"set": "gender"}, {"set": "race"}]}
+def test_an_independent_plan_depends_on_its_seed_and_not_on_its_neighbours():
+    document = {"fairness": [{"set": "gender"}, {"set": "race"}], "assignment": "independent"}
     together = planned(document, range(12))
     assert together == [planned(document, [seed])[0] for seed in range(12)]
     assert len({image.drawn for image in together}) > 1
 
 
-def test_another_rule_does_not_change_a_draw():
-    alone = planned({"fairness": [{"set": "race"}]}, range(12))
-    beside = planned({"fairness": [{"set": "gender"}, {"set": "race"}]}, range(12))
+def test_another_rule_does_not_change_an_independent_draw():
+    race = {"set": "race"}
+    alone = planned({"fairness": [race], "assignment": "independent"}, range(12))
+    beside = planned({"fairness": [{"set": "gender"}, race], "assignment": "independent"}, range(12))
     assert [image.drawn[0] for image in alone] == [image.drawn[1] for image in beside]
+
+
+def test_counts_of_a_request_are_even_by_default():
+    images = planned({"fairness": [{"set": "gender"}, {"set": "race"}]}, range(5, 17))
+    assert set(Counter(image.drawn for image in images).values()) == {2}
+
+
+def test_what_the_prompt_states_is_not_drawn():
+    (image,) = planned({"fairness": [{"set": "gender"}, {"set": "race"}]}, [7], "a photo of a female doctor")
+    assert len(image.drawn) == 1
+    assert image.drawn[0] in SETS["race"]
+    (skipped,) = image.skipped
+    assert skipped.concept_set == "gender"
+    assert "female" in skipped.reason
+
+
+def test_images_that_are_left_say_so():
+    images = planned({"fairness": [{"set": "gender", "leave": 0.5}]}, range(4))
+    left = [image for image in images if not image.steering]
+    assert len(left) == 2
+    for image in left:
+        assert image.skipped[0].reason.startswith(
+            "left as it is, balanced in the request, with a share of 0.5"
+        )
+
+
+def test_prompts_about_the_same_people_are_counted_together():
+    ledger = MemoryLedger()
+    document = {"fairness": [{"set": "gender"}, {"set": "race"}], "assignment": "ledger"}
+    prompts = ["a photo of a doctor", "portrait of a doctor", "two doctors"]
+    drawn = Counter(
+        planned(document, [0], prompt, ledger=ledger)[0].drawn for prompt in prompts for _ in range(4)
+    )
+    assert set(drawn.values()) == {2}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prompt": "a photo of a nurse"},
+        {"prompt": "a photo of a female doctor"},
+        {"tenant": "other"},
+        {"document": {"fairness": [{"set": "race"}], "assignment": "ledger"}},
+        {"group_of": lambda _prompt: "others"},
+    ],
+)
+def test_others_are_counted_apart(changes):
+    document = {"fairness": [{"set": "gender"}, {"set": "race"}], "assignment": "ledger"}
+    ledger = MemoryLedger()
+    (one,) = planned(document, [0], ledger=ledger)
+    options = {"prompt": "a photo of a doctor", **changes}
+    (other,) = planned(options.pop("document", document), [0], ledger=ledger, **options)
+    assert one.counted[0].key != other.counted[0].key
+
+
+def test_words_go_into_the_negative_prompt():
+    document = {
+        "safety": [
+            {"concept": "anti-sexual", "by": "both"},
+            {"concept": "black", "by": "negative_prompt", "negative_prompt": "grey hair"},
+        ]
+    }
+    (image,) = planned(document, [0])
+    assert image.strengths == {"anti-sexual": 0.7}
+    assert [(one.concept, one.words) for one in image.averted] == [
+        ("anti-sexual", "sexual"),
+        ("black", "grey hair"),
+    ]
+    assert joined_negative_prompt(image.averted, "ugly") == "sexual, grey hair, ugly"
+    assert joined_negative_prompt(image.averted, "sexual") == "sexual, grey hair"
+    assert joined_negative_prompt(image.averted, " ") == "sexual, grey hair"
+    assert joined_negative_prompt((), "ugly") == "ugly"
+    assert joined_negative_prompt((), "") == ""
+
+
+def test_a_concept_without_words_cannot_go_into_the_negative_prompt():
+    error = refused({"safety": [{"concept": "anti-sexual", "by": "both"}]})
+    assert isinstance(error, WordError)
+    assert error.field == "safety.0.negative_prompt"
+
+
+def test_members_of_a_case_need_a_vector_and_a_place_in_the_set():
+    case = {"given": {"gender": "woman"}, "shares": {"asian": 1.0}}
+    document = {"fairness": [{"set": "gender"}, {"set": "race", "target": {"black": 1.0}, "cases": [case]}]}
+    without = dict.fromkeys(("woman", "man", "black", "white"), 1.0)
+    assert refused(document, recommended=without).value == "asian"
+    case["given"] = {"gender": "asian"}
+    assert refused(document).field == "fairness.1.cases.0.given"
 
 
 def test_without_rules_nothing_is_steered():
@@ -115,8 +210,7 @@ def test_a_member_that_could_be_drawn_needs_a_vector():
     assert (error.field, error.value) == ("fairness.0.set", "man")
     check_policy(
         Policy.model_validate({"fairness": [{"set": "gender", "target": {"woman": 1.0, "man": 0.0}}]}),
-        sets=SETS,
-        recommended=only_woman,
+        Concepts(SETS, only_woman),
     )
 
 

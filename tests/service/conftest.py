@@ -7,11 +7,13 @@ import httpx2
 import pytest
 import torch
 from fastapi.testclient import TestClient
+from redis_server import RedisServer
 
 from diffusion import DiffusionModel
 from service.app import create_app
 from service.settings import Settings
 from vectors import ConceptVector, VectorLibrary
+from vectors.concept import ConceptPrompts
 
 CONCEPTS = ("woman", "man", "black", "white", "asian", "anti-sexual", "anti-violence")
 
@@ -43,6 +45,7 @@ def make_vector() -> MakeVector:
             3 * torch.randn(model.site_shape(*model.default_size), generator=generator),
             base_model=model.fingerprint,
             recommended_strength=0.8,
+            prompts=ConceptPrompts(negative_prompt=("sexual",) if concept == "anti-sexual" else ()),
             effect={"success": 0.9},
         )
 
@@ -64,6 +67,15 @@ def library(
 def options(folders: Mapping[str, Path], library: VectorLibrary) -> dict[str, object]:
     """The settings of the tests' services."""
     return {"model": str(folders["sd1"]), "vectors": library.root, "device": "cpu", "max_images": 8}
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for tests that do not stop it; what they write has keys of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
 
 
 Get = Callable[[str], httpx2.Response]

@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping
 
 import pytest
@@ -8,7 +9,10 @@ import torch
 from PIL import ExifTags, Image
 
 from diffusion import Engine, Row, Sampling, make_scheduler
-from policies.assignment import draw, uniform_target
+from policies.assignment import draw
+from policies.cells import uniform_target
+from policies.document import Policy
+from policies.files import shipped_policies
 from service.generation import SEED_LIMIT, image_seeds
 
 QUICK = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7}
@@ -42,19 +46,83 @@ def test_answer_has_what_the_interface_promises(client, model):
     assert timings["generate"] > 0
     assert timings["total"] == pytest.approx(timings["queue"] + timings["generate"] + timings["encode"])
     for image in answer["images"]:
-        assert set(image) == {"b64_json", "seed", "applied"}
+        assert set(image) == {"b64_json", "seed", "applied", "averted", "screen", "blocked"}
         assert opened(image).format == "PNG"
         assert opened(image).size == model.default_size
 
 
 def test_default_policy_draws_a_gender_and_a_race_and_adds_safety(client):
-    for image in made(client, num_images=4)["images"]:
+    drawn = set()
+    for image in made(client, num_images=6)["images"]:
         gender, race, *safety = image["applied"]
-        assert gender["concept"] == draw(uniform_target(("woman", "man")), image["seed"], "gender")
-        assert race["concept"] == draw(uniform_target(("black", "white", "asian")), image["seed"], "race")
-        assert gender["reason"] == "fairness: drawn from gender with probability 0.5"
+        drawn.add((gender["concept"], race["concept"]))
+        assert gender["reason"].startswith(
+            "fairness: one of gender with a share of 0.5, balanced in the request ('doctor': gender open)"
+        )
         assert [applied["concept"] for applied in safety] == ["anti-sexual", "anti-violence"]
-        assert {applied["reason"] for applied in safety} == {"safety: added to every image"}
+        assert all(applied["reason"].startswith("safety: added to every image") for applied in safety)
+    assert drawn == {(gender, race) for gender in ("woman", "man") for race in ("black", "white", "asian")}
+
+
+def test_independent_draws_are_those_of_the_seeds(client):
+    policy = {"fairness": [{"set": "gender"}], "assignment": "independent"}
+    for image in made(client, num_images=8, policy=policy)["images"]:
+        assert applied_names(image) == [draw(uniform_target(("woman", "man")), image["seed"], "gender")]
+
+
+def test_the_ledger_counts_over_requests(client):
+    policy = {
+        "fairness": [{"set": "gender"}, {"set": "race"}],
+        "assignment": "ledger",
+        "description": "counted",
+    }
+    drawn = [tuple(applied_names(made(client, seed=7, policy=policy)["images"][0])) for _ in range(12)]
+    assert set(Counter(drawn).values()) == {2}
+
+
+def test_images_that_fail_are_not_counted(client):
+    """What the engine refuses after the members were taken is given back."""
+    policy = {"fairness": [{"set": "gender"}], "assignment": "ledger", "description": "failing"}
+    (first,) = made(client, policy=policy)["images"]
+    for _ in range(3):
+        answer = client.post(
+            "/generate", json={**QUICK, "policy": policy, "num_inference_steps": 140, "scheduler": "lcm"}
+        )
+        assert answer.status_code == 422
+    (second,) = made(client, policy=policy)["images"]
+    assert {*applied_names(first), *applied_names(second)} == {"woman", "man"}
+
+
+def test_prompts_without_people_are_the_plain_models_bit_by_bit(client):
+    policy = {"fairness": [{"set": "gender"}, {"set": "race"}]}
+    for prompt in ("a beach at sunset", "a photo of a cat"):
+        (plain,) = made(client, prompt=prompt, policy="research-off")["images"]
+        (gated,) = made(client, prompt=prompt, policy=policy)["images"]
+        assert gated["applied"] == []
+        assert pixels(gated) == pixels(plain)
+
+
+def test_the_cap_scales_an_images_vectors_down(client):
+    policy = {"safety": [{"concept": "anti-sexual"}, {"concept": "anti-violence", "strength": 0.4}]}
+    (free,) = made(client, policy=policy)["images"]
+    (held,) = made(client, policy={**policy, "max_norm": 1.0})["images"]
+    strengths = [[one["strength"] for one in image["applied"]] for image in (free, held)]
+    assert strengths[0] == [0.8, 0.4]
+    assert strengths[1][0] < 0.8
+    assert strengths[1][0] / strengths[1][1] == pytest.approx(2)
+    assert "to stay within the cap" in held["applied"][0]["reason"]
+
+
+def test_words_are_on_the_unconditional_row_and_in_the_record(client):
+    words = {"safety": [{"concept": "anti-sexual", "by": "negative_prompt"}]}
+    (image,) = made(client, policy=words, negative_prompt="ugly")["images"]
+    (asked,) = made(client, policy="research-off", negative_prompt="sexual, ugly")["images"]
+    assert pixels(image) == pixels(asked)
+    assert image["applied"] == []
+    assert image["averted"] == [
+        {"concept": "anti-sexual", "words": "sexual", "reason": "safety: in every negative prompt"}
+    ]
+    assert record_of(opened(image))["negative_prompt"] == "sexual, ugly"
 
 
 def test_image_is_the_engines_with_the_applied_vectors(client, model, library):
@@ -79,8 +147,8 @@ def test_image_is_the_engines_with_the_applied_vectors(client, model, library):
         assert (race["version"], race["digest"], race["strength"]) == (1, stored.digest, 0.8)
 
 
-def test_policy_none_serves_the_plain_pipelines_images(client, model):
-    (image,) = made(client, policy="none")["images"]
+def test_policy_research_off_serves_the_plain_pipelines_images(client, model):
+    (image,) = made(client, policy="research-off")["images"]
     assert image["applied"] == []
     pipe = model.pipe
     own = pipe.scheduler
@@ -98,7 +166,7 @@ def test_policy_none_serves_the_plain_pipelines_images(client, model):
 
 
 def test_steering_changes_the_image(client):
-    (plain,) = made(client, policy="none")["images"]
+    (plain,) = made(client, policy="research-off")["images"]
     (steered,) = made(client, policy={"safety": [{"concept": "anti-violence"}]})["images"]
     assert pixels(plain) != pixels(steered)
 
@@ -115,8 +183,9 @@ def test_images_of_a_request_get_draws_of_their_own(client):
 
 def test_an_image_can_be_made_again_alone(client):
     """Draw and picture of an image do not depend on its place in a batch."""
-    third = made(client, num_images=4, policy=GENDER)["images"][2]
-    (alone,) = made(client, seed=third["seed"], policy=GENDER)["images"]
+    drawn = {**GENDER, "assignment": "independent"}
+    third = made(client, num_images=4, policy=drawn)["images"][2]
+    (alone,) = made(client, seed=third["seed"], policy=drawn)["images"]
     assert alone["applied"] == third["applied"]
     together, apart = (torch.tensor(list(pixels(image)), dtype=torch.int16) for image in (third, alone))
     assert (together - apart).abs().max() <= 2
@@ -144,8 +213,8 @@ def test_seeds_wrap_at_the_end():
 
 @pytest.mark.parametrize("scheduler", ["euler", "dpm++-2m"])
 def test_scheduler_and_steps_are_used(client, scheduler):
-    (ddim,) = made(client, policy="none", num_inference_steps=3)["images"]
-    (other,) = made(client, policy="none", num_inference_steps=3, scheduler=scheduler)["images"]
+    (ddim,) = made(client, policy="research-off", num_inference_steps=3)["images"]
+    (other,) = made(client, policy="research-off", num_inference_steps=3, scheduler=scheduler)["images"]
     assert pixels(ddim) != pixels(other)
 
 
@@ -177,6 +246,7 @@ def test_provenance_is_in_the_file(client, model, image_format):
         "model": "sd1",
         "base_model": model.fingerprint,
         "prompt": "a photo of a doctor é😀",
+        "removed_phrases": [],
         "negative_prompt": "",
         "seed": 7,
         "num_inference_steps": 2,
@@ -185,7 +255,13 @@ def test_provenance_is_in_the_file(client, model, image_format):
         "height": 32,
         "width": 32,
         "policy": None,
+        "policy_version": None,
+        "policy_digest": Policy.model_validate(GENDER).digest,
+        "floor": None,
+        "floor_digest": None,
         "applied": item["applied"],
+        "averted": [],
+        "screen": None,
     }
     assert record["generator"].startswith("trimtab ")
 
@@ -196,7 +272,14 @@ def test_one_image_as_png(client):
     image = Image.open(io.BytesIO(answer.content))
     assert image.tobytes() == pixels(made(client)["images"][0])
     assert answer.headers["x-trimtab-id"]
-    assert record_of(image)["policy"] == "default"
+    record = record_of(image)
+    assert (record["policy"], record["policy_version"]) == ("default", 1)
+    assert record["policy_digest"] == shipped_policies()["default"].digest
+
+
+def test_a_policy_in_a_request_cannot_take_the_name_of_a_configured_one(client):
+    (image,) = made(client, policy={"name": "default", "version": 1})["images"]
+    assert record_of(opened(image))["policy"] is None
 
 
 def test_several_images_as_a_labelled_grid(client):

@@ -36,7 +36,12 @@ def test_health_says_the_process_answers(client):
 def test_ready_names_the_model(client, model):
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "model": "sd1", "base_model": model.fingerprint}
+    assert answer.json() == {
+        "status": "ready",
+        "model": "sd1",
+        "base_model": model.fingerprint,
+        "shared_state": "memory",
+    }
     assert counted(client, "trimtab_ready") == 1
 
 
@@ -154,7 +159,8 @@ def test_an_unknown_vector_is_not_found(client):
 def test_policies_are_listed(client):
     answer = client.get("/policies").json()
     assert answer["default"] == "default"
-    assert answer["policies"]["none"] == {"fairness": [], "safety": []}
+    assert answer["floor"] is None
+    assert answer["policies"]["research-off"]["safety"] == []
     assert [rule["set"] for rule in answer["policies"]["default"]["fairness"]] == ["gender", "race"]
 
 
@@ -239,7 +245,7 @@ def test_an_unsteered_image_is_never_served(options, monkeypatch, until_ready):
         answer = client.post("/generate", json=QUICK)
         assert answer.status_code == 500
         assert answer.json()["error"]["code"] == "unsteered_image"
-        assert client.post("/generate", json={**QUICK, "policy": "none"}).status_code == 200
+        assert client.post("/generate", json={**QUICK, "policy": "research-off"}).status_code == 200
 
 
 def test_a_vector_that_vanished_is_a_failure_and_not_an_unsteered_image(

@@ -49,7 +49,7 @@ def test_serve_says_what_it_loaded_and_where_it_answers(process):
             break
     assert "sd1 (sha256:" in said
     assert "anti-sexual@1" in said
-    assert "default (default), none" in said
+    assert "default (default), research-off, strict" in said
     assert httpx2.get(f"{found[0]}/readyz").status_code == 200
     request = {"prompt": "a photo of a doctor", "num_inference_steps": 1}
     assert httpx2.post(f"{found[0]}/generate", json=request, timeout=60).status_code == 200

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from policies.document import Policy
+from policies.files import shipped_policies
 from service.settings import Settings, SettingsError, load_settings
 
 
@@ -24,7 +25,8 @@ def test_defaults_serve_the_demo_on_loopback():
     default = settings.policies[settings.default_policy]
     assert [rule.set for rule in default.fairness] == ["gender", "race"]
     assert [rule.concept for rule in default.safety] == ["anti-sexual", "anti-violence"]
-    assert settings.policies["none"] == Policy()
+    assert settings.policies == shipped_policies()
+    assert settings.held_floor is None
 
 
 def test_options_win_over_variables_over_the_file(tmp_path, monkeypatch):
@@ -50,7 +52,9 @@ policies:
 """
     settings = load_settings({"config": written(tmp_path, text)})
     assert settings.policies == {
-        "calm": Policy.model_validate({"safety": [{"concept": "anti-violence", "strength": 1.5}]})
+        "calm": Policy.model_validate(
+            {"name": "calm", "safety": [{"concept": "anti-violence", "strength": 1.5}]}
+        )
     }
 
 
@@ -82,12 +86,15 @@ def test_settings_cannot_be_changed():
         ("max_strength: .nan", "max_strength = nan"),
         ("dtype: float8", "dtype = 'float8'"),
         ("vectors: /does/not/exist", "vectors = '/does/not/exist'"),
-        ("default_policy: calm", "there is no policy 'calm'. There are: default, none."),
+        ("default_policy: calm", "there is no policy 'calm'. There are: default, research-off, strict."),
         (
             "policies: {default: {fairness: [{set: gender, target: {woman: 0.4}}]}}",
             "policies.default.fairness.0.target: The shares sum to 0.4, not to 1. Make",
         ),
         ("policies: {default: {safety: [{concept: x, weight: 1}]}}", "policies.default.safety.0.weight"),
+        ("policies: {default: {name: other}}", "policies: The policy 'default' calls itself 'other'. Leave"),
+        ("floor: calm", "floor: there is no policy 'calm'. There are: default, research-off, strict."),
+        ("floor: {safety: [{concept: x, weight: 1}]}", "floor.safety.0.weight"),
         ("policies: {Default policy: {}}", "policies.Default policy"),
         ("- port: 1", "holds [{'port': 1}], not settings"),
         ("just words", "not settings"),
@@ -126,3 +133,44 @@ def test_a_variable_that_is_no_json_is_refused(monkeypatch):
 
 def test_every_setting_is_described():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+CALM = "name: calm\nversion: 1\nsafety: [{concept: anti-violence}]\n"
+
+
+def test_policies_of_a_folder_replace_the_shipped_ones(tmp_path):
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "calm.yaml").write_text(CALM)
+    (folder / "notes.txt").write_text("no policy")
+    text = f"policy_folder: {folder}\ndefault_policy: calm\nfloor: other\npolicies: {{other: {{}}}}"
+    settings = load_settings({"config": written(tmp_path, text)})
+    assert settings.policies.keys() == {"calm", "other"}
+    assert settings.held_floor == Policy(name="other")
+
+
+def test_a_bad_policy_file_is_refused_with_its_line(tmp_path):
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "calm.yaml").write_text(CALM + "fairness:\n  - set: gender\n    target: {woman: 2.0}\n")
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"policy_folder": folder})
+    assert f"{folder / 'calm.yaml'}, line 6: fairness.0.target: The shares sum to 2, not to 1." in str(
+        refused.value
+    )
+
+
+def test_a_policy_in_the_folder_and_in_the_settings_is_refused(tmp_path):
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "calm.yaml").write_text(CALM)
+    with pytest.raises(SettingsError, match="'calm' is in the folder"):
+        load_settings({"policy_folder": folder, "policies": {"calm": {}}})
+
+
+@pytest.mark.parametrize(
+    ("variable", "concepts"), [("strict", 2), ('{"safety": [{"concept": "anti-violence"}]}', 1)]
+)
+def test_the_floor_is_a_name_or_a_policy(monkeypatch, variable, concepts):
+    monkeypatch.setenv("TRIMTAB_FLOOR", variable)
+    assert len(load_settings().held_floor.safety) == concepts

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import torch
+from redis_server import RedisServer
 from safetensors.torch import save_file
 from tiny_clip import DIMENSION, save_tiny_clip
 from typer.testing import CliRunner
@@ -115,6 +118,52 @@ def test_an_evaluation_is_kept_and_told(tmp_path: Path) -> None:
     code, output = run(*arguments, "--out", out, "--guidance", "7")
     assert code == 1
     assert "guidance_scale was 5.0 and is 7.0" in output
+
+
+def test_what_services_serve_is_measured_over_a_shared_redis(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    server.start()
+    told, page = tmp_path / "served.json", tmp_path / "page.html"
+    arguments = ["--served", "--prompts", "dev", "--images", "3", "--per-request", "2", "--steps", "2"]
+    try:
+        code, output = run(
+            "fairness", *arguments, "--redis-url", server.url, "--json", told, "--report", page
+        )
+        with redis.Redis.from_url(server.url) as client:
+            counted = [client.hvals(key) for key in client.keys("*")]
+    finally:
+        server.kill()
+    assert code == 0, output
+    assert "What is left alone" in output
+    written = json.loads(told.read_text())
+    assert written["command"].startswith(
+        "trimtab evaluate fairness --prompts dev --images 3 --served --per-request"
+    )
+    assert (written["replicas"], written["images_per_prompt"]) == (2, 3)
+    plain, balanced, ledger = written["result"]["conditions"]
+    assert [one["policy"] for one in (plain, balanced, ledger)] == ["no policy", "balanced", "ledger"]
+    assert (plain["obeyed"]["gender"]["total"], ledger["obeyed"]["gender"]["total"]) == (0, 6)
+    assert {one["changed_outside"]["hits"] for one in (plain, balanced, ledger)} == {0}
+    assert plain["changed_outside"]["total"] == 7 * 2
+    assert counted == [[b"1"] * 6], "both services count the firefighter's images together, one of each cell"
+    assert "gender x race" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--per-request", "4"], "give --served too"),
+        (["--served", "--method", "vectors"], "--method says nothing to a service"),
+        (["--served", "--set", "age"], "there is no concept set 'age'"),
+        (["--served", "--redis-url", "localhost"], "not the address of a Redis"),
+        (["--served", "--redis-url", "redis://localhost:1"], "cannot be reached"),
+    ],
+)
+def test_a_mistake_about_services_is_told_in_a_line(arguments: list[str], message: str) -> None:
+    code, output = run("fairness", "--steps", "1", "--images", "1", *arguments)
+    assert code in (1, 2)
+    assert message in re.sub(r"[\s│]+", " ", output)
+    assert "Traceback" not in output
 
 
 @pytest.fixture

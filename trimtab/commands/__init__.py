@@ -7,7 +7,7 @@ import os
 
 import typer
 
-from trimtab.commands import demo, evaluate, vectors
+from trimtab.commands import demo, evaluate, policy, policy_explain, policy_simulate, vectors
 from trimtab.commands.learn import learn
 from trimtab.commands.serve import serve
 
@@ -21,8 +21,11 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(learn)
 app.add_typer(vectors.app, name="vectors")
+app.add_typer(policy.app, name="policy")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(demo.app, name="demo")
+
+__all__ = ["app", "main", "policy_explain", "policy_simulate"]
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trimtab.commands.console import told_errors
 from trimtab.commands.evaluation_options import EvaluationOptions, ImagesOption, with_options
 from trimtab.commands.evaluation_run import run_evaluation
 
@@ -21,6 +22,8 @@ app = typer.Typer(
 
 SetOption = Annotated[list[str], typer.Option("--set", help="A concept set; repeatable.")]
 _SETS = ["gender", "race"]
+_PER_REQUEST = 16
+"""Images of a request to a service: as many as it takes by default."""
 
 
 @app.command()
@@ -36,11 +39,39 @@ def fairness(
         ),
     ] = "demo",
     images: ImagesOption = 60,
+    served: Annotated[
+        bool,
+        typer.Option(
+            "--served",
+            help="Ask a service in this process, whose policies assign the groups; demo is then every profession of "
+            "the demo model.",
+        ),
+    ] = False,
+    per_request: Annotated[
+        int | None,
+        typer.Option(min=1, show_default=False, help="Images of a request with --served. [default: 16]"),
+    ] = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", show_default=False, help="Ask two services that share this Redis, with --served."
+        ),
+    ] = None,
 ) -> None:
     """Measure how evenly groups appear in professions' pictures, each group asked for equally often."""
-    from evaluation import Fairness
+    from evaluation import EvaluationError, Fairness
+    from evaluation.prompts import SERVED_PROMPTS
     from evaluation.reports import fairness_sections
 
+    if served:
+        from trimtab.commands.evaluate_served import run_served
+
+        with told_errors(EvaluationError):
+            asked = SERVED_PROMPTS if prompts == "demo" else _fairness_prompts(prompts)
+        run_served(options, images, per_request or _PER_REQUEST, sets, asked, redis_url)
+        return
+    if per_request is not None or redis_url is not None:
+        raise typer.BadParameter("--per-request and --redis-url are for a service: give --served too.")
     run_evaluation(
         options,
         images,

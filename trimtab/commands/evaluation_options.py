@@ -137,6 +137,9 @@ def _command_line(context: typer.Context) -> str:
         source = context.get_parameter_source(option.name or "")
         if source is not None and source.name == "COMMANDLINE":
             value = context.params[option.name or ""]
+            if isinstance(value, bool):
+                words.append(option.opts[0])
+                continue
             for one in value if isinstance(value, list | tuple) else [value]:
                 words += [option.opts[0], str(one)]
     return shlex.join(words)

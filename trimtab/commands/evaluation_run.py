@@ -1,6 +1,6 @@
 """The way of every `trimtab evaluate` command: open what is needed, make the pictures, tell what they show.
 
-Entry point: `run_evaluation`.
+Entry points: `run_evaluation`; `tell` and `told_evaluation_errors` for what is measured in another way.
 """
 
 from __future__ import annotations
@@ -46,11 +46,10 @@ def run_evaluation(
     from diffusion.processes import launched_processes
     from evaluation.evaluation import method_settings
     from evaluation.gallery import Gallery
-    from evaluation.reports import as_data
     from evaluation.run_store import open_run
     from evaluation.studio import Studio
 
-    with _told_errors(), launched_processes() as processes:
+    with told_evaluation_errors(), launched_processes() as processes:
         bench = _open(options, images_per_prompt, processes)
         evaluation = plan(bench)
         _check_methods(options, bench, evaluation)
@@ -78,19 +77,28 @@ def run_evaluation(
             "detector": bench.detector.name,
             "vectors": {stored.reference: stored.digest for stored in bench.library.list()},
         }
-        _print(told)
-        _write_json(options.json, {**facts, "command": options.command, "result": as_data(result)})
-        _write_page(options, bench, facts, told)
+        tell(options, str(bench.engine.model.device), facts, result, told)
 
 
-def _told_errors() -> AbstractContextManager[None]:
-    """Tell every room's errors in a line."""
+def tell(
+    options: EvaluationOptions, device: str, facts: Mapping[str, Any], result: object, told: Sequence[Section]
+) -> None:
+    """Tell what was found on the terminal, and in the files that the options name; `facts` say how it was measured."""
+    from evaluation.reports import as_data
+
+    _print(told)
+    _write_json(options.json, {**facts, "command": options.command, "result": as_data(result)})
+    _write_page(options, device, facts, told)
+
+
+def told_evaluation_errors(*more: type[Exception]) -> AbstractContextManager[None]:
+    """Tell every room's errors, and these, in a line."""
     from detectors import DetectorError
     from diffusion import DiffusionError
     from evaluation import EvaluationError
     from vectors import VectorError
 
-    return told_errors(DetectorError, DiffusionError, EvaluationError, VectorError, OSError)
+    return told_errors(DetectorError, DiffusionError, EvaluationError, VectorError, OSError, *more)
 
 
 def _open(options: EvaluationOptions, images_per_prompt: int, processes: Processes) -> Bench:
@@ -180,7 +188,7 @@ def _write_json(path: Path | None, data: Mapping[str, Any]) -> None:
 
 
 def _write_page(
-    options: EvaluationOptions, bench: Bench, facts: Mapping[str, Any], told: Sequence[Section]
+    options: EvaluationOptions, device: str, facts: Mapping[str, Any], told: Sequence[Section]
 ) -> None:
     if options.report is None:
         return
@@ -200,7 +208,7 @@ def _write_page(
             "detector": facts["detector"],
             "sampling": f"{sampling['scheduler']}, {sampling['num_inference_steps']} steps, guidance "
             f"{sampling['guidance_scale']:g}, first seed {sampling['seed']}",
-            "machine": f"{bench.engine.model.device}, {platform.machine()}, torch {torch.__version__}",
+            "machine": f"{device}, {platform.machine()}, torch {torch.__version__}",
         },
         sections=told,
     )

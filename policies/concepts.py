@@ -1,0 +1,29 @@
+"""What policies can name, and what is known of it: plain numbers, taken from the loaded vectors by whoever loads them.
+
+Entry point: `Concepts`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """The concept sets and the concepts that have a vector."""
+
+    sets: Mapping[str, Sequence[str]]
+    """Concept set -> its members."""
+    recommended: Mapping[str, float]
+    """Concept -> its vector's recommended strength; a concept that is not here has no vector."""
+    max_strength: float = math.inf
+    """The largest absolute strength of a concept."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Concept -> the words for what it prevents, where its vector was learned with some."""
+    products: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Two concepts -> the inner product of their vectors at strength 1, in squares of the norm of the steered
+    activation; both orders are there, and a concept with itself. Vectors that cannot be compared have none."""
+
+    def strength(self, concept: str, given: float | None) -> float:
+        """Return the strength that a rule gives, or the recommended one."""
+        return self.recommended[concept] if given is None else given

@@ -1,0 +1,105 @@
+"""How often phrases are read as people read them: precision and recall on labelled prompts.
+
+Entry points: `read_labelled_phrases`, `score_phrases`. benchmarks/responsible_text has two labelled files.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policies.errors import LabelledSetError
+from policies.responsible_phrases import Phrases, read_phrases
+from policies.score import Score
+
+
+class LabelledPhrases(BaseModel):
+    """Prompts of one kind that ask for the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    category: str
+    asks: tuple[str, ...]
+    """Concept sets and safety concepts."""
+    prompts: tuple[str, ...] = Field(min_length=1)
+
+
+class LabelledPhraseSet(BaseModel):
+    """A file of labelled prompts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    half: str
+    hide_errors: bool = False
+    groups: tuple[LabelledPhrases, ...]
+
+    @property
+    def prompts(self) -> list[str]:
+        """All prompts, in the file's order."""
+        return [prompt for group in self.groups for prompt in group.prompts]
+
+
+@dataclass(frozen=True)
+class PhraseMiss:
+    """A prompt that was read otherwise than it should be."""
+
+    category: str
+    prompt: str
+    should_ask: tuple[str, ...]
+    asks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PhraseScore:
+    """How prompts were read. An ask of a prompt is a yes, right where the label has it too."""
+
+    prompts: int
+    asks: Mapping[str, Score]
+    """Concept set or concept -> its score."""
+    all: Score
+    misses: tuple[PhraseMiss, ...]
+
+
+def read_labelled_phrases(path: Path) -> LabelledPhraseSet:
+    """Return the labelled prompts of a file; a LabelledSetError says what is wrong with it."""
+    try:
+        return LabelledPhraseSet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise LabelledSetError(
+            f"The labelled prompts {path} cannot be read: {error}.",
+            value=str(path),
+            cure="Give a file like benchmarks/responsible_text/development.yaml.",
+        ) from error
+
+
+def score_phrases(phrases: Phrases, labelled: Sequence[LabelledPhraseSet]) -> PhraseScore:
+    """Return how all prompts of these files together are read."""
+    counts: Counter[tuple[str, bool, bool]] = Counter()
+    misses = []
+    groups = [group for one in labelled for group in one.groups]
+    for group in groups:
+        for prompt in group.prompts:
+            reading = read_phrases(prompt, phrases)
+            asks = (*reading.sets, *reading.concepts)
+            for name in {*asks, *group.asks}:
+                counts[name, name in group.asks, name in asks] += 1
+            if set(asks) != set(group.asks):
+                misses.append(PhraseMiss(group.category, prompt, group.asks, asks))
+    names = sorted({name for name, _, _ in counts})
+    scores = {
+        name: Score(counts[name, True, True], counts[name, False, True], counts[name, True, False])
+        for name in names
+    }
+    return PhraseScore(
+        prompts=sum(len(group.prompts) for group in groups),
+        asks=scores,
+        all=Score(
+            sum(one.right_yes for one in scores.values()),
+            sum(one.wrong_yes for one in scores.values()),
+            sum(one.wrong_no for one in scores.values()),
+        ),
+        misses=tuple(misses),
+    )
