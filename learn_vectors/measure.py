@@ -108,7 +108,7 @@ def measure_vector(
 
 
 def recommended_strength(effects: Mapping[float, Effect]) -> float:
-    """Return the smallest strength at which the success has saturated, for what it costs, and a step more if it is free.
+    """Return the smallest strength at which the success has saturated, for what it costs; one more where that is free.
 
     A strength is worth its success less twice what it does not keep: `kept` is a mean over all other attributes, of
     which one, such as the profession, is much to lose, and vectors that are added up add up their losses. Of the
