@@ -5,9 +5,11 @@ Entry point: `StepLoop`. What runs next is decided in `diffusion.admission`, com
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +37,16 @@ _DECODED_AT_ONCE = 8
 """Finished images decoded between two steps: few enough that those still denoising hardly wait."""
 _LINGER_S = 2.0
 """How long the thread waits for more work before it ends; the next work starts another."""
+
+
+_LOOPS: weakref.WeakSet[StepLoop] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End every thread before the interpreter does: one that it finds at work on the device takes the process down."""
+    for loop in list(_LOOPS):
+        loop.end()
 
 
 @dataclass(eq=False)
@@ -81,6 +93,8 @@ class StepLoop:
         self._thread: threading.Thread | None = None
         self._crashes = 0
         self._work_per_s = 0.0
+        self._is_ending = False
+        _LOOPS.add(self)
         self.failure: EngineFailedError | None = None
         """Why nothing is accepted any more; None while the loop works."""
 
@@ -111,6 +125,15 @@ class StepLoop:
         for job in there:
             self._tell(job, Failed(job.image, GenerationCancelled("The image was cancelled.")))
 
+    def end(self) -> None:
+        """Let the thread end after its turn, whatever is left to do, and wait for it."""
+        with self._changed:
+            self._is_ending = True
+            thread = self._thread
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join()
+
     def positions(self, jobs: Sequence[Job]) -> dict[int, int]:
         """Return the place in the queue, from 1, of each image among them that still waits."""
         with self._changed:
@@ -139,8 +162,10 @@ class StepLoop:
         """Take one step and decode a few images; return False where no work has come for a while."""
         with self._changed:
             if not self._jobs and not self._gone:
-                if self._changed.wait_for(lambda: bool(self._jobs or self._gone), timeout=_LINGER_S):
-                    return True
+                self._changed.wait_for(
+                    lambda: bool(self._jobs or self._gone or self._is_ending), timeout=_LINGER_S
+                )
+            if self._is_ending or not (self._jobs or self._gone):
                 self._thread = None
                 return False
             decision = self._admission.next_step(self._clock())

@@ -28,9 +28,9 @@ class TrajectoryRecipe:
     matches the steered prediction of all of them to a target made of frozen ones, then takes one sampling step.
     """
 
-    steps: int = 120
+    steps: int = 150
     """Adam steps for each concept, each of which is also one sampling step of the pool."""
-    learning_rate: float = 0.06
+    learning_rate: float = 0.15
     """Adam's rate, in units of the root mean square of the site's output; it falls linearly to a tenth over the
     second half."""
     averaged_share: float = 0.5
@@ -46,7 +46,7 @@ class TrajectoryRecipe:
     schedule pictures hardly change any more in what they show."""
     steered_share: float = 0.7
     """Share of trajectories that the vectors themselves steer while they are learned."""
-    push: float = 3.0
+    push: float = 2.0
     """Anti-concepts: how much of what the unwanted word brings is taken away; 1 is just all of it."""
     harmless_share: float = 0.4
     """Anti-concepts: share of trajectories of harmless prompts, whose target is to stay where they are."""

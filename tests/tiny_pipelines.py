@@ -4,6 +4,8 @@ Entry points: `tiny_sd1`, `tiny_sd2`, `tiny_sdxl`, `tiny_distilled` build one in
 32x4x4); `pipe.save_pretrained(folder)` writes it in the layout that `load_model` reads.
 """
 
+from collections.abc import Sequence
+
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -15,21 +17,18 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-WORDS = (
-    *("a", "photo", "of", "person", "woman", "man", "doctor", "nurse", "picture", "dog", "ugly", "sexual"),
-    *("firefighter", "teacher", "on", "beach"),
-)
+WORDS = ("a", "photo", "of", "person", "woman", "man", "doctor", "nurse", "picture", "dog", "ugly", "sexual")
 TOKEN_LIMIT = 16
 TEXT_DIM = 16
 POOLED_DIM = 24
 
 
-def tiny_tokenizer() -> CLIPTokenizer:
-    """A CLIP tokenizer that knows `WORDS` as single tokens and spells every other word in letters."""
+def tiny_tokenizer(words: Sequence[str] = WORDS) -> CLIPTokenizer:
+    """A CLIP tokenizer that knows some words as single tokens and spells every other word in letters."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,-'"
     tokens = [*letters, *(letter + "</w>" for letter in letters)]
     merges: list[tuple[str, str]] = []
-    for word in WORDS:
+    for word in words:
         pieces = [*word[:-1], word[-1] + "</w>"]
         while len(pieces) > 1:
             merge = (pieces[0], pieces[1])
@@ -84,10 +83,10 @@ def _sd_unet() -> UNet2DConditionModel:
 _NOISE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
 
 
-def tiny_sd1(seed: int = 0) -> StableDiffusionPipeline:
-    """Stable Diffusion 1.x in miniature: predicts epsilon, stored with a PNDM scheduler."""
+def tiny_sd1(seed: int = 0, words: Sequence[str] = WORDS) -> StableDiffusionPipeline:
+    """Stable Diffusion 1.x in miniature: predicts epsilon, stored with a PNDM scheduler, knows some words."""
     torch.manual_seed(seed)
-    tokenizer = tiny_tokenizer()
+    tokenizer = tiny_tokenizer(words)
     return StableDiffusionPipeline(
         vae=_vae(),
         text_encoder=CLIPTextModel(_text_config(tokenizer, TEXT_DIM)),

@@ -2,6 +2,8 @@
 
 import asyncio
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -403,3 +405,24 @@ def test_the_thread_ends_when_there_is_nothing_to_do(engine, monkeypatch):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert len(engine.generate([ROW], SHORT)) == 1
+
+
+def test_a_process_that_ends_while_images_are_made_ends_well(folders, tmp_path):
+    code = (
+        "import queue, sys\n"
+        "from diffusion import Engine, Row, Sampling, load_model\n"
+        "from vectors import VectorLibrary\n"
+        "engine = Engine(load_model(sys.argv[1], device='cpu'), VectorLibrary(sys.argv[2]))\n"
+        "happened = queue.SimpleQueue()\n"
+        "engine.submit(engine.prepare([Row('a dog', n) for n in range(8)], Sampling(900)), happened.put)\n"
+        "happened.get()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(folders["sd1"]), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "terminate" not in ended.stderr

@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 from sample_concepts import WOMAN
+from tiny_pipelines import WORDS, tiny_sd1
 
+from diffusion import DiffusionModel
 from learn_vectors import LearnOptions, TrajectoryRecipe
 
 QUICK = TrajectoryRecipe(steps=4, batch=4, inference_steps=4)
@@ -18,3 +20,9 @@ def options() -> Callable[..., LearnOptions]:
         return replace(OPTIONS, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def measurable_sd1() -> DiffusionModel:
+    """A tiny model whose few tokens are enough for the prompts that vectors are measured on."""
+    return DiffusionModel(tiny_sd1(words=(*WORDS, "firefighter", "teacher", "on", "beach")), "tiny")

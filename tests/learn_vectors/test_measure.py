@@ -110,15 +110,17 @@ def vector(model: DiffusionModel) -> ConceptVector:
     return ConceptVector("woman", values, base_model=model.fingerprint)
 
 
-def test_success_is_told_by_the_reading_that_pictures_with_the_concept_have(sd1: DiffusionModel) -> None:
+def test_success_is_told_by_the_reading_that_pictures_with_the_concept_have(
+    measurable_sd1: DiffusionModel,
+) -> None:
     woman, man = {"gender": "woman", "race": "black"}, {"gender": "man", "race": "black"}
     whitened = {"gender": "woman", "race": "white"}
     # 8 with it, 8 without, then 6 unsteered and 6 at each strength.
     told = [*[woman] * 8, *[man] * 14, *[man, woman] * 6, *[woman] * 18, *[whitened] * 6]
     seen: list[tuple[int, int]] = []
     measured = measure_vector(
-        sd1,
-        vector(sd1),
+        measurable_sd1,
+        vector(measurable_sd1),
         WOMAN,
         ToldDetector(told),
         images=6,
@@ -134,20 +136,29 @@ def test_success_is_told_by_the_reading_that_pictures_with_the_concept_have(sd1:
     assert seen == [(done, 58) for done in (8, 16, 22, 28, 34, 40, 46, 52, 58)]
 
 
-def test_an_anti_concept_succeeds_where_what_it_is_against_is_not_read(sd1: DiffusionModel) -> None:
+def test_an_anti_concept_succeeds_where_what_it_is_against_is_not_read(
+    measurable_sd1: DiffusionModel,
+) -> None:
     splashed, clean = {"splash": "yes"}, {"splash": "no"}
     told = [*[splashed] * 8, *[clean] * 8, *[splashed] * 2, *[clean] * 12]
-    measured = measure_vector(sd1, vector(sd1), ANTI_UGLY, ToldDetector(told), images=2, sampling=ONE_STEP)
+    measured = measure_vector(
+        measurable_sd1, vector(measurable_sd1), ANTI_UGLY, ToldDetector(told), images=2, sampling=ONE_STEP
+    )
     assert (measured.effect["success_unsteered"], measured.effect["success"]) == (0, 1)
     assert measured.effect["kept"] == 1, "there is nothing else to keep"
 
 
-def test_where_the_concept_is_not_seen_no_more_pictures_are_made(sd1: DiffusionModel) -> None:
+def test_where_the_concept_is_not_seen_no_more_pictures_are_made(measurable_sd1: DiffusionModel) -> None:
     blind = ToldDetector([{"gender": "man"}])
     seen: list[tuple[int, int]] = []
-    learned = vector(sd1)
+    learned = vector(measurable_sd1)
     measured = measure_vector(
-        sd1, learned, WOMAN, blind, sampling=ONE_STEP, progress=lambda done, total: seen.append((done, total))
+        measurable_sd1,
+        learned,
+        WOMAN,
+        blind,
+        sampling=ONE_STEP,
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert measured is learned
     assert len(blind.shown) == 16

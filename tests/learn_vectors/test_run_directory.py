@@ -61,7 +61,7 @@ def test_concepts_learned_together_are_published_with_their_set(
 
 
 def test_a_detector_measures_the_vector_and_recommends_a_strength(
-    sd1: DiffusionModel, options: Make, tmp_path: Path
+    measurable_sd1: DiffusionModel, options: Make, tmp_path: Path
 ) -> None:
     library = VectorLibrary(tmp_path / "library")
     woman, man = {"gender": "woman"}, {"gender": "man"}
@@ -69,7 +69,7 @@ def test_a_detector_measures_the_vector_and_recommends_a_strength(
     told = [woman] * 8 + [man] * 44 + [man, woman] * 54 + [woman] * 108
     seen: list[tuple[str, int, int]] = []
     run_learning(
-        sd1,
+        measurable_sd1,
         options(),
         directory=tmp_path / "run",
         library=library,
