@@ -30,8 +30,8 @@ class FrozenPredictions:
 class Predictor:
     """Predicts for a pool of trajectories; prompts are encoded once.
 
-    In fp32 the frozen passes are made in bf16 where the device is quicker in it: their rounding is far below the
-    error that is learned from, and no gradient passes through them.
+    The passes of an fp32 model are made in bf16 where the device is quicker in it: the rounding is far below the error
+    that is learned from. The vectors themselves, their gradients' sums and Adam stay in fp32.
     """
 
     def __init__(self, model: DiffusionModel, lessons: Sequence[Lesson]) -> None:
@@ -56,10 +56,7 @@ class Predictor:
             for prompt in ("", *own, *needed):
                 wanted.setdefault((row, prompt), len(wanted))
         rows = torch.tensor([row for row, _ in wanted], device=self._model.device)
-        with torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._quick):
-            predicted = self._model.predict(
-                pool.latents[rows], pool.timesteps[rows], self._encode([prompt for _, prompt in wanted])
-            ).float()
+        predicted = self._predict(pool.latents[rows], pool.timesteps[rows], [prompt for _, prompt in wanted])
 
         def combined(row: int, terms: Iterable[tuple[str, float]]) -> torch.Tensor:
             parts = [coefficient * predicted[wanted[row, prompt]] for prompt, coefficient in terms]
@@ -86,10 +83,15 @@ class Predictor:
         """
         prompts = [lesson.prompt if conditional else "" for lesson in pool.lessons]
         with added_at_site(self._model.pipe.unet, site, lambda h: h + added.to(h.dtype)):
-            return self._model.predict(pool.latents, pool.timesteps, self._encode(prompts)).float()
+            return self._predict(pool.latents, pool.timesteps, prompts)
 
-    def _encode(self, prompts: Sequence[str]) -> PromptEncoding:
-        return self._encodings[[self._index[prompt] for prompt in prompts]]
+    def _predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, prompts: Sequence[str]
+    ) -> torch.Tensor:
+        """Predict each row under its prompt, [rows, c, h, w] in fp32."""
+        encoding = self._encodings[[self._index[prompt] for prompt in prompts]]
+        with torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._quick):
+            return self._model.predict(latents, timesteps, encoding).float()
 
 
 def _has_quick_bfloat16(device: torch.device) -> bool:

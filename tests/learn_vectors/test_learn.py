@@ -70,13 +70,13 @@ def test_all_prompts_are_known_before_work_begins(
     sd1: DiffusionModel, options: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: set[str] = set()
-    encode = Predictor._encode
+    predict = Predictor._predict
 
-    def recorded(self: Predictor, prompts: list[str]) -> object:
+    def recorded(self: Predictor, latents: object, timesteps: object, prompts: list[str]) -> object:
         used.update(prompts)
-        return encode(self, prompts)
+        return predict(self, latents, timesteps, prompts)
 
-    monkeypatch.setattr(Predictor, "_encode", recorded)
+    monkeypatch.setattr(Predictor, "_predict", recorded)
     recipe = replace(QUICK, steps=12, batch=1)
     few = options(concepts=(ANTI_UGLY,), contexts=("person", "doctor", "nurse", "pilot"), recipe=recipe)
     known = prompts_of(sd1, few)
@@ -307,7 +307,6 @@ def test_two_processes_learn_the_vector_of_one(folders: dict[str, Path], tmp_pat
         assert done.returncode == 0, done.stderr
     for recipe in ("trajectory", "paper"):
         one, two = (load_vector(tmp_path / f"{recipe}-{count}.safetensors") for count in (1, 2))
-        assert one.digest != two.digest, "the sums are made in another order"
         assert one.cosine(two) > 0.999, recipe
         assert two.norm == pytest.approx(one.norm, rel=0.01)
 
