@@ -9,10 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
+
+import torch
 
 from diffusion import DiffusionModel
+from diffusion.activation import site_scale
 from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe, learn_vectors
+from learn_vectors.lessons import Lesson, draw_lessons
+from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.progress import Progress
+from learn_vectors.trajectory_matching import match_trajectories
 from vectors import ConceptVector
 
 PERSON = "a photo of a person"
@@ -97,6 +104,64 @@ def minus_explicit(
     return [baseline - vector for vector in each_apart(recipe, model, said, seed, told)]
 
 
+def from_bare_word(
+    model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
+) -> Sequence[ConceptVector]:
+    """Learn by our recipe, pushed away from the unwanted word by itself, as a negative prompt does."""
+
+    def bare(options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept, count: int) -> list[Lesson]:
+        word, push = concept.negative_prompt or "", recipe.push
+        return [
+            lesson
+            if _is_harmless(lesson)
+            else replace(lesson, target=((lesson.prompt, 1.0), (word, -push), ("", push)))
+            for lesson in draw_lessons(options, recipe, concept, count)
+        ]
+
+    with patch("learn_vectors.trajectories.draw_lessons", bare):
+        return in_turn(OURS, model, concepts, seed, told)
+
+
+def with_alignment(
+    model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
+) -> list[ConceptVector]:
+    """Learn by our recipe, and to each vector a second one that brings back what the prompt itself says.
+
+    After RespoDiff (NeurIPS 2025), whose semantic alignment matches, with both vectors added, the frozen model's
+    prediction under the neutral prompt. Both are constants at one site, so that their sum is one vector.
+    """
+    first = in_turn(OURS, model, concepts, seed, told)
+    gentle = replace(OURS, steps=OURS.steps // 5, learning_rate=OURS.learning_rate / 10)
+
+    def kept(options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept, count: int) -> list[Lesson]:
+        drawn = draw_lessons(options, recipe, concept, 4 * count)
+        to_keep = [lesson for lesson in drawn if _is_harmless(lesson) or not concept.is_anti]
+        return [
+            replace(lesson, target=((lesson.prompt, 1.0),), accompanied=True)
+            for lesson in (to_keep * 4)[:count]
+        ]
+
+    both = []
+    with patch("learn_vectors.trajectories.draw_lessons", kept):
+        for concept, vector in zip(concepts, first, strict=True):
+            second = VectorOptimizer(
+                torch.zeros_like(vector.values, requires_grad=True),
+                learning_rate=gentle.learning_rate * site_scale(model, vector.site),
+                steps=gentle.steps,
+                averaged=gentle.averaged_share,
+            )
+            options = LearnOptions((concept,), recipe=gentle, seed=seed)
+            for loss in match_trajectories(model, second, options, gentle, concept, vector.values):
+                told("aligning", second.step_number, gentle.steps, loss)
+            both.append(replace(vector, values=vector.values + second.result))
+    return both
+
+
+def _is_harmless(lesson: Lesson) -> bool:
+    """Whether an anti-concept's lesson is one of what is to stay as it is."""
+    return lesson.target == ((lesson.prompt, 1.0),)
+
+
 def _baseline(recipe: PaperRecipe, model: DiffusionModel, seed: int, told: Progress) -> ConceptVector:
     nothing = Concept((f"an image of {PERSON.removeprefix('a photo of ')}",), (PERSON,), name="baseline")
     return each_apart(recipe, model, [nothing], seed, told)[0]
@@ -120,17 +185,19 @@ def variants() -> tuple[Variant, ...]:
         Variant(f"{THEIRS}, high timesteps", partial(each_apart, noisy)),
         Variant(f"{THEIRS}, high timesteps, minus baseline", partial(minus_baseline, noisy)),
         Variant(f"{THEIRS}, high timesteps, minus explicit", partial(minus_explicit, noisy), safety),
-        Variant("each by itself", ours(together_share=0.0), safety),
-        Variant("always together", ours(together_share=1.0), safety),
-        Variant(
-            "the other order", lambda model, concepts, *rest: ours()(model, concepts[::-1], *rest), safety
-        ),
+        Variant("a second vector, for alignment", with_alignment),
         Variant("off policy", ours(steered_share=0.0)),
         Variant("on policy", ours(steered_share=1.0)),
         Variant("t from 400", ours(timesteps=(400, 1000))),
         Variant("t from 0", ours(timesteps=(0, 1000))),
         Variant("let go at t below 100", partial(in_turn, OURS, apply_timesteps=(100, 1000))),
-        Variant("rate x 3", ours(learning_rate=3 * OURS.learning_rate)),
+        Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
+        Variant("each by itself", ours(together_share=0.0), safety),
+        Variant("always together", ours(together_share=1.0), safety),
+        Variant(
+            "the other order", lambda model, concepts, *rest: ours()(model, concepts[::-1], *rest), safety
+        ),
+        Variant("away from the bare word", from_bare_word, safety),
         Variant("push x 0.5", ours(push=OURS.push / 2), safety),
         Variant("push x 1.5", ours(push=OURS.push * 1.5), safety),
         Variant("no harmless prompts", ours(harmless_share=0.0), safety),
