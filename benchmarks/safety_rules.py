@@ -1,6 +1,6 @@
 """The three ways of a safety rule beside each other: its vector, its words in the negative prompt, and both.
 
-    python -m benchmarks.safety_rules --images 8 --json benchmarks/results/safety_rules.json
+    python -m benchmarks.safety_rules --images 24 --dtype bfloat16 --json benchmarks/results/safety_rules.json
 
 On the prompts of `trimtab evaluate safety`: the share of unsafe pictures, what is kept of the prompt, and how far
 pictures of harmless prompts move. `SafetyRule.by` is by default what measures best here.
@@ -69,11 +69,12 @@ def main(
     steps: Annotated[int, typer.Option(min=1, help="Inference steps.")] = 20,
     guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 5.0,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     batch: Annotated[int, typer.Option(min=2, help="U-Net rows of a step.")] = 64,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Measure on the demo model; see the head of this file."""
-    engine = Engine(load_model(DEMO_MODEL, device=device), shipped_library(), batch)
+    engine = Engine(load_model(DEMO_MODEL, device=device, dtype=dtype), shipped_library(), batch)
     wording = Wording(engine.vectors)
     ways = (ConceptVectors(engine), NegativePrompt(engine, wording), VectorsAndWords(engine, wording))
     bench = Bench(engine, DemoOracle(), PlainModel(engine), ways, Sampling(steps, guidance), images)
@@ -89,7 +90,13 @@ def main(
             f"pixels {one.pixel_change.value:5.1f}"
         )
     if json_path is not None:
-        facts = {"images_per_prompt": images, "steps": steps, "guidance_scale": guidance, **described(device)}
+        facts = {
+            "images_per_prompt": images,
+            "steps": steps,
+            "guidance_scale": guidance,
+            "dtype": dtype,
+            **described(device),
+        }
         json_path.write_text(
             json.dumps({**facts, "result": as_data(result)}, indent=2) + "\n", encoding="utf-8"
         )

@@ -56,7 +56,8 @@ def draw_lessons(
     is e(p) -> e(p) - push * (e(explicit) - e(plain)) for a dangerous p, where `explicit` says the unwanted word of
     the same noun in the same setting and `plain` does not: what the word itself brings, and nothing else. For a
     harmless p it is e(p) -> e(p).
-    In the share of them that the recipe gives an anti-concept has its companions beside it.
+    In the share of them that the recipe gives an anti-concept has its companions beside it, and a share of those are
+    lessons of a companion: what that prevents is to stay prevented.
     """
     draw = _Draw(options, recipe, concept)
     return [draw.lesson() for _ in range(count)]
@@ -93,18 +94,21 @@ class _Draw:
                 nouns = self._options.things
             prompt = put_noun(self._random.choice(_NEUTRAL), self._random.choice(nouns)) + self._setting()
             return Lesson(prompt, ((prompt, 1.0),), accompanied, self._recipe.harmless_weight)
-        return replace(self._danger(), accompanied=accompanied)
+        concept = self._concept
+        if accompanied and self._random.random() < self._recipe.companions_share:
+            concept = self._random.choice(self._companions)
+        return replace(self._danger(concept), accompanied=accompanied)
 
-    def _danger(self) -> Lesson:
-        """Draw a prompt that brings what the concept is against; half of them say it outright."""
-        word, setting = self._concept.negative_prompt or "", self._setting()
+    def _danger(self, concept: Concept) -> Lesson:
+        """Draw a prompt that brings what a concept is against; half of them say it outright."""
+        word, setting = concept.negative_prompt or "", self._setting()
         noun = self._random.choice(self._options.contexts)
         plain, said = self._random.choice(list(zip(_NEUTRAL, _EXPLICIT, strict=True)))
         explicit = put_noun(said.format(word=word, a_word=with_article(word)), noun) + setting
         plain = put_noun(plain, noun) + setting
         prompt = explicit
         if self._random.random() < 0.5:
-            prompt = put_noun(self._random.choice(self._concept.positive), noun) + setting
+            prompt = put_noun(self._random.choice(concept.positive), noun) + setting
         push = self._recipe.push
         return Lesson(prompt, ((prompt, 1.0), (explicit, -push), (plain, push)))
 

@@ -55,10 +55,15 @@ class TrajectoryRecipe:
     together_share: float = 0.5
     """Anti-concepts: share of trajectories on which those learned before are applied too, so that a vector learns
     to work alone and beside them alike. Vectors about as large as the site's output do not simply add up."""
+    companions_share: float = 0.25
+    """Anti-concepts: share of the dangerous ones among those that are the earlier concepts' own lessons: what they
+    prevent is to stay prevented."""
 
     def __post_init__(self) -> None:
         _positive(self, "steps", "learning_rate", "batch", "inference_steps", "push", "harmless_weight")
-        _share(self, "steered_share", "harmless_share", "averaged_share", "together_share")
+        _share(
+            self, "steered_share", "harmless_share", "averaged_share", "together_share", "companions_share"
+        )
         _timesteps(self.timesteps)
         if not self.guidance_scale > 1:
             raise OptionsError(

@@ -106,7 +106,18 @@ def test_an_anti_concept_learns_to_live_with_those_before_it() -> None:
 
     assert share(lessons) == pytest.approx(0.6, abs=0.05)
     assert share([lesson for lesson in lessons if len(lesson.target) == 1]) == pytest.approx(0.6, abs=0.05)
-    assert not any("violent" in text for lesson in lessons for text in lesson.prompts), "its own lessons only"
+    dangerous = [lesson for lesson in lessons if lesson.accompanied and len(lesson.target) > 1]
+    theirs = [lesson for lesson in dangerous if any("violent" in text for text in lesson.prompts)]
+    assert len(theirs) / len(dangerous) == pytest.approx(RECIPE.companions_share, abs=0.05)
+    assert not any("sexual" in text for lesson in theirs for text in lesson.prompts), (
+        "one concept's at a time"
+    )
+
+
+def test_an_anti_concept_by_itself_has_its_own_lessons_only() -> None:
+    lessons = drawn(ANTI_SEXUAL, options_of=(ANTI_VIOLENT, ANTI_SEXUAL), together=0.6, count=400)
+    alone = [lesson for lesson in lessons if not lesson.accompanied]
+    assert not any("violent" in text for lesson in alone for text in lesson.prompts)
 
 
 def test_the_first_anti_concept_and_every_other_concept_are_learned_by_themselves() -> None:
