@@ -113,9 +113,14 @@ def recommended_strength(effects: Mapping[float, Effect]) -> float:
     A strength is worth its success less twice what it does not keep: `kept` is a mean over all other attributes, of
     which one, such as the profession, is much to lose, and vectors that are added up add up their losses. Of the
     strengths that are worth as much as the best, but for less than a picture, it is the smallest; or the one after it
-    where that is worth as much too, since prompts that were not measured need a margin.
+    where that is worth as much too, since prompts that were not measured need a margin. For the same reason none below
+    1 is recommended, at which vectors are learned: less may do for prompts that show the concept half of the time.
     """
-    worth = {strength: effect.success - COST * (1 - effect.kept) for strength, effect in effects.items()}
+    worth = {
+        strength: effect.success - COST * (1 - effect.kept)
+        for strength, effect in effects.items()
+        if strength >= 1
+    }
     enough = max(worth.values()) - TOLERANCE
     strengths = sorted(worth)
     smallest = next(index for index, strength in enumerate(strengths) if worth[strength] >= enough)

@@ -39,18 +39,18 @@ def effects(*curve: tuple[float, float]) -> dict[float, Effect]:
         # It saturates, and a margin costs.
         ([(0.4, 1), (0.6, 1), (0.8, 1), (1, 1), (1, 0.99), (1, 0.98)], 1.25),
         # It does all at once.
-        ([(1, 0.98)] * 6, 0.75),
+        ([(1, 0.98)] * 6, 1.25),
         # What is lost in the noise of a few attributes is no reason for more.
-        ([(1, 0.951), (1, 0.949), (1, 0.955), (1, 0.943), (1, 0.947), (1, 0.93)], 0.5),
+        ([(1, 0.951), (1, 0.949), (1, 0.955), (1, 0.943), (1, 0.947), (1, 0.93)], 1.0),
         # One picture of 36 more is, unless it costs the others what is worth more.
         ([(0.9, 0.98), (35 / 36, 0.98), (1, 0.98), (1, 0.98), (1, 0.98), (1, 0.98)], 1.25),
-        ([(0.9, 0.98), (35 / 36, 0.98), (1, 0.96), (1, 0.95), (1, 0.94), (1, 0.93)], 0.75),
+        ([(0.9, 0.98), (35 / 36, 0.98), (1, 0.96), (1, 0.95), (1, 0.94), (1, 0.93)], 1.0),
         # The last of the success is not worth a lost profession.
         ([(0.1, 0.98), (0.6, 0.98), (0.8, 0.97), (0.97, 0.97), (0.97, 0.91), (1, 0.89)], 1.25),
         # A vector that does little where nothing is lost is not recommended where it does little.
         ([(0.05, 0.99), (0.1, 0.97), (0.3, 0.93), (0.8, 0.85), (0.95, 0.8), (1, 0.7)], 1.5),
-        # It does nothing.
-        ([(0, 1), (0, 0.99), (0, 0.98), (0, 0.97), (0, 0.96), (0, 0.95)], 0.5),
+        # It does nothing; none below 1 is recommended, though it costs less.
+        ([(0, 1), (0, 0.99), (0, 0.98), (0, 0.97), (0, 0.96), (0, 0.95)], 1.0),
     ],
 )
 def test_the_smallest_strength_that_saturates_is_recommended_with_a_free_margin(
@@ -68,7 +68,7 @@ def test_at_most_one_smaller_strength_does_as_well_and_keeps_as_much(
     as_good = [
         strength
         for strength, other in measured.items()
-        if strength < chosen and other.success >= recommended.success and other.kept >= recommended.kept
+        if 1 <= strength < chosen and other.success >= recommended.success and other.kept >= recommended.kept
     ]
     assert as_good in ([], [max(strength for strength in STRENGTHS if strength < chosen)] if as_good else [])
 
