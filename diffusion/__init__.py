@@ -23,7 +23,7 @@ from diffusion.errors import (
     SteeringError,
     UnknownSchedulerError,
 )
-from diffusion.events import Event, Failed, Finished, Started, Stepped
+from diffusion.events import Event, Failed, Finished, Started, Stepped, Waiting
 from diffusion.fingerprint import fingerprint
 from diffusion.in_flight import Order
 from diffusion.loading import load_model
@@ -65,6 +65,7 @@ __all__ = [
     "UnknownSchedulerError",
     "VectorBank",
     "VectorSource",
+    "Waiting",
     "added_at_site",
     "check_fit",
     "ddim_step",

@@ -149,6 +149,10 @@ class Admission:
             raise ValueError(f"The row {key} does not run, so it cannot have been finished.")
         self._leave(key)
 
+    def is_here(self, key: int) -> bool:
+        """Whether a row waits or runs; one whose deadline has come does neither, told or not."""
+        return key in self._pool_of
+
     def cancel(self, key: int) -> bool:
         """Let a row leave, waiting or running; False where it has left already."""
         here = key in self._pool_of

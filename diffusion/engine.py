@@ -11,14 +11,15 @@ import math
 import queue
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from types import MappingProxyType
 
 from diffusion.admission import Admission
 from diffusion.bank import check_fit, check_strengths
 from diffusion.capacity import RowCapacity
 from diffusion.errors import EngineFailedError, GenerationCancelled, QueueFullError, SamplingError
-from diffusion.events import Event, Failed, Finished, Stepped
+from diffusion.events import Event, Failed, Finished, Stepped, Waiting
 from diffusion.forward import Forward
 from diffusion.forward_choice import choose_forward
 from diffusion.in_flight import Order
@@ -49,9 +50,14 @@ class Engine:
         *,
         max_waiting: int = 1024,
         execution: str = "auto",
+        weights: Mapping[str, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`execution` is how forward passes are run, see `choose_forward`; on CUDA they are warm when this returns."""
+        """`execution` is how forward passes are run, see `choose_forward`; on CUDA they are warm when this returns.
+
+        `weights` are the tenants' shares of the engine, 1 where not named; ValueError where one is not from 0.001 to
+        1000.
+        """
         if max_batch_rows < 1:
             raise SamplingError(f"Batches of {max_batch_rows} rows make no images: allow at least 1.")
         self.model = model
@@ -63,7 +69,7 @@ class Engine:
         _, height, width = model.latent_shape(*model.default_size)
         self._loop = StepLoop(
             partial(_warm_runner, model, forward),
-            Admission(capacity, max_waiting=max_waiting),
+            Admission(capacity, max_waiting=max_waiting, weights=weights),
             clock,
             native=(height, width),
         )
@@ -73,6 +79,11 @@ class Engine:
     def failure(self) -> EngineFailedError | None:
         """Why nothing can be made any more; None while all is well."""
         return self._loop.failure
+
+    @property
+    def free_rows(self) -> int:
+        """How many more U-Net rows of the model's own size could begin at once; below 0 where images wait."""
+        return self._loop.free_rows
 
     def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
         """Check everything about rows and look up their vectors; makes nothing.
@@ -208,11 +219,13 @@ class Engine:
         tenant: str = "",
         timeout_s: float | None = None,
         preview_every: int | None = None,
+        waiting_every_s: float | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Hand in prepared orders and yield what happens to them, until all have ended.
 
-        Raises as `submit` does. An iterator that is closed early (`contextlib.aclosing`) or whose task is cancelled
-        gives up what is left, and its rows are free at the next step.
+        With `waiting_every_s` images that wait say so at once, and again whenever nothing else has happened for so
+        long. Raises as `submit` does. An iterator that is closed early (`contextlib.aclosing`) or whose task is
+        cancelled gives up what is left, and its rows are free at the next step.
         """
         loop = asyncio.get_running_loop()
         happened: asyncio.Queue[Event] = asyncio.Queue()
@@ -228,9 +241,18 @@ class Engine:
             preview_every=preview_every,
         )
         left = len(orders)
+        patience_s = None if waiting_every_s is None else 0.0
         try:
             while left:
-                event = await happened.get()
+                try:
+                    # Not wait_for, which forgets that it was cancelled where an event comes at the same time.
+                    async with asyncio.timeout(patience_s):
+                        event = await happened.get()
+                except TimeoutError:
+                    patience_s = waiting_every_s
+                    for image, position in submission.positions().items():
+                        yield Waiting(image, position)
+                    continue
                 left -= isinstance(event, Finished | Failed)
                 yield event
         finally:

@@ -14,6 +14,16 @@ from diffusion.rows import GeneratedImage
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """An image is in the queue, and stays there for now."""
+
+    image: int
+    """Its number in the call that asked for it."""
+    position: int
+    """Its place in the queue, from 1."""
+
+
+@dataclass(frozen=True)
 class Started:
     """An image has left the queue: its first step is next."""
 
@@ -54,4 +64,4 @@ class Failed:
     """GenerationCancelled, DeadlineExceeded, NonFiniteError, OutOfMemoryError or EngineFailedError."""
 
 
-Event: TypeAlias = Started | Stepped | Finished | Failed
+Event: TypeAlias = Waiting | Started | Stepped | Finished | Failed

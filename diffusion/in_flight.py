@@ -50,8 +50,8 @@ class HeldVector:
     """One vector of an image on the device."""
 
     site: str
-    place: int
-    """Its place among the resident vectors of its site."""
+    digest: str
+    """By which it lies among the resident vectors of its site."""
     strength: float
     active: Sequence[bool]
     """Whether it is added, step by step."""

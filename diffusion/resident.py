@@ -19,7 +19,8 @@ class ResidentVectors:
     """The vectors of one site, for maps of one size, in one tensor whose places are given out and taken back.
 
     A vector that nobody uses any more stays until its place is needed, so those that are used again and again are
-    copied to the device once. The tensor moves only where more vectors are in use than ever before.
+    copied to the device once. The tensor moves only where more vectors are in use than ever before. They lie in the
+    order of their digests: what is summed in the order of the bank is the same whatever was used before.
     """
 
     def __init__(self, shape: tuple[int, int, int], device: torch.device, places: int = 32) -> None:
@@ -27,10 +28,11 @@ class ResidentVectors:
         self.values = torch.zeros(places, *shape, device=device).to(memory_format=layout)
         """[places, C, h, w], fp32, laid out as the U-Net's maps are, see `diffusion.loading`."""
         self._places: OrderedDict[str, int] = OrderedDict()
+        """By digest, the one unused for longest first."""
         self._users: Counter[str] = Counter()
 
-    def hold(self, digest: str, vector: ConceptVector) -> int:
-        """Return the place of a vector, put there if it is new; each call is answered by one of `release`."""
+    def hold(self, digest: str, vector: ConceptVector) -> None:
+        """Keep a vector here, put in if it is new; each call is answered by one of `release`."""
         if digest not in self._places:
             place = self._free_place()
             _, height, width = self.values.shape[1:]
@@ -44,8 +46,12 @@ class ResidentVectors:
                 )
             self.values[place] = vector.resized(height, width).values.to(self.values)
             self._places[digest] = place
+            self._sort()
         self._places.move_to_end(digest)
         self._users[digest] += 1
+
+    def place(self, digest: str) -> int:
+        """Return where a vector that is held lies now; another that is put in may move it."""
         return self._places[digest]
 
     def release(self, digest: str) -> None:
@@ -63,3 +69,11 @@ class ResidentVectors:
                 return self._places.pop(digest)
         self.values = torch.cat([self.values, torch.zeros_like(self.values)])
         return len(self._places)
+
+    def _sort(self) -> None:
+        """Put the vectors in order, in the places that they have."""
+        digests, places = sorted(self._places), sorted(self._places.values())
+        sources = [self._places[digest] for digest in digests]
+        if sources != places:
+            self.values[places] = self.values[sources]
+            self._places.update(zip(digests, places, strict=True))

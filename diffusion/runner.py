@@ -79,7 +79,7 @@ class Runner:
     def _hold(self, order: Order, name: str) -> HeldVector:
         stored = order.vectors[name]
         vector = stored.vector
-        place = self._resident(vector.site, order.latent_shape).hold(stored.digest, vector)
+        self._resident(vector.site, order.latent_shape).hold(stored.digest, vector)
         start, end = vector.timesteps
         first, last = (share * order.schedule.num_steps for share in order.row.steered_steps)
         active = [
@@ -87,7 +87,7 @@ class Runner:
             for step, timestep in enumerate(order.schedule.timesteps.tolist())
         ]
         return HeldVector(
-            vector.site, place, float(order.row.steering[name]), active, vector.halves == "both"
+            vector.site, stored.digest, float(order.row.steering[name]), active, vector.halves == "both"
         )
 
     def _resident(self, site: str, latent_shape: tuple[int, int, int]) -> ResidentVectors:
@@ -160,11 +160,11 @@ class Runner:
             for one in row.order.passes:
                 for held in row.held if one.is_steered else ():
                     if held.active[row.step] and (one.is_conditional or held.on_both_halves):
+                        resident = self._resident(held.site, row.order.latent_shape)
                         if held.site not in found:
-                            places = len(self._resident(held.site, row.order.latent_shape).values)
                             total = sum(len(other.order.passes) for other in rows)
-                            found[held.site] = torch.zeros(total, places)
-                        found[held.site][number, held.place] += held.strength
+                            found[held.site] = torch.zeros(total, len(resident.values))
+                        found[held.site][number, resident.place(held.digest)] += held.strength
                 number += 1
         return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import logging
+import math
 import threading
 import weakref
 from collections import deque
@@ -140,6 +141,16 @@ class StepLoop:
             found = {job.image: self._admission.position(job.key) for job in jobs if job.key in self._jobs}
         return {image: position for image, position in found.items() if position is not None}
 
+    @property
+    def free_rows(self) -> int:
+        """How many U-Net rows of the model's own size could begin at once; below 0 where images wait."""
+        with self._changed:
+            taken = sum(
+                len(job.order.passes) * area_weight(job.order.latent_shape[1:], self._native)
+                for job in self._jobs.values()
+            )
+            return math.floor(self._admission.capacity(self._native) - taken)
+
     def _forget(self, job: Job) -> bool:
         """Take a job off the books; return whether it was on them."""
         if self._jobs.pop(job.key, None) is None:
@@ -225,8 +236,8 @@ class StepLoop:
     def _finish(self, job: Job, row: InFlight) -> None:
         """Take a finished job's latents off the device's books; it stays on ours until it is decoded."""
         with self._changed:
-            if job.key not in self._jobs:
-                return  # cancelled while its last step ran; the next turn frees its place
+            if not self._admission.is_here(job.key):
+                return  # cancelled while its last step ran, or too late by then; the next turn frees its place
             self._admission.finished(job.key)
         job.row = None
         self._undecoded.append((job, self._runner.finish(row)))
@@ -239,8 +250,8 @@ class StepLoop:
         size = f"{sum(len(job.order.passes) for job in jobs)} U-Net rows of latents {shape[1]} x {shape[2]}"
         logger.warning("Out of memory with %s; going on with fewer.", size)
         with self._changed:
-            if not any(job.key in self._jobs for job in jobs):
-                return  # all were cancelled in the meantime
+            if not any(self._admission.is_here(job.key) for job in jobs):
+                return  # all were cancelled in the meantime, or are too late
             displaced = self._admission.out_of_memory(shape[1:])
             if (
                 displaced.unfit

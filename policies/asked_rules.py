@@ -3,9 +3,10 @@
 Entry points: `hear`, which returns what was `Heard`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
+from policies.allowed import check_allowed
 from policies.check import check_policy
 from policies.concepts import Concepts
 from policies.document import FairnessRule, Policy, SafetyRule
@@ -36,12 +37,19 @@ class Heard:
     """What was asked for and cannot be followed."""
 
 
-def hear(policy: Policy, prompt: str, phrases: Phrases, floor: Policy | None, concepts: Concepts) -> Heard:
+def hear(
+    policy: Policy,
+    prompt: str,
+    phrases: Phrases,
+    floor: Policy | None,
+    concepts: Concepts,
+    allowed: Set[str] | None = None,
+) -> Heard:
     """Return a policy with the rules that a prompt's phrases ask for, as the policy or its floor says.
 
     What the policy or the floor has a rule about is asked for by it already: the rule stands as it is. What would
-    contradict another rule, or has no vector, is left out: no prompt makes a policy fail. Raises what `under_floor`
-    and `check_policy` raise about the policy itself.
+    contradict another rule, has no vector or is not among the `allowed` concepts (None: all) is left out: no prompt
+    makes a policy fail. Raises what `under_floor` and `check_policy` raise about the policy itself.
     """
     in_force = under_floor(policy, floor, concepts)
     check_policy(in_force, concepts)
@@ -54,8 +62,10 @@ def hear(policy: Policy, prompt: str, phrases: Phrases, floor: Policy | None, co
     for name, reason in reasons.items():
         if name in known:
             continue
+        alone = _with_rule(Policy(), name, of_set=name in reading.sets)
         candidate = _with_rule(heard, name, of_set=name in reading.sets)
         try:
+            check_allowed(alone, allowed, concepts.sets)
             check_policy(under_floor(candidate, floor, concepts), concepts)
         except PolicyError as error:
             skipped.append(Decision(name, False, f"{reason}, which cannot be followed: {error.problem}"))

@@ -13,6 +13,7 @@ PolicyError
 ├── UnknownCategoryError  unsafe content that the detector does not find
 ├── FloorError            a rule against the floor
 ├── FloorUnmetError       a floor that cannot be followed
+├── NotAllowedError       a concept that this caller's policies may not name
 ├── PolicyFileError       a file that holds no policy
 ├── LexiconError          a file of added words that cannot be used
 └── LabelledSetError      a file of labelled prompts that cannot be used
@@ -84,6 +85,10 @@ class FloorError(PolicyError):
 
 class FloorUnmetError(PolicyError):
     """A floor that cannot be followed with what is loaded: nothing is served under it."""
+
+
+class NotAllowedError(PolicyError):
+    """A concept that a policy of this caller's may not name."""
 
 
 class PolicyFileError(PolicyError):

@@ -18,6 +18,9 @@ N = TypeVar("N", int, float)
 FLOOR_GUIDANCE = 2.0
 """The least guidance under a floor that does not say another: with hardly any, its vectors are not amplified."""
 
+MOST_UNDONE = 0.25
+"""The share of a floor's vector that the other vectors of a policy may take away: none are quite at right angles."""
+
 
 def check_floor(floor: Policy, concepts: Concepts) -> None:
     """Raise FloorUnmetError unless every image can be held to the floor with what is loaded."""
@@ -43,8 +46,8 @@ def under_floor(policy: Policy, floor: Policy | None, concepts: Concepts) -> Pol
     """Return the policy that holds for a request: its own, with all that the floor holds.
 
     The floor's rules come first. Raises FloorUnmetError for a floor that cannot be followed, and FloorError for a rule
-    that draws from a set of the floor's in another way, turns a concept of the floor's round, or adds a vector that
-    points against one of the floor's: one alone, at any strength.
+    that draws from a set of the floor's in another way, turns a concept of the floor's round, or adds vectors that
+    together undo more of one of the floor's than MOST_UNDONE.
     """
     if floor is None:
         return policy
@@ -112,7 +115,7 @@ def _stronger(held: SafetyRule, index: int, own: SafetyRule, concepts: Concepts)
             value=own_strength,
             cure="Leave the rule out, or give a strength of the same sign.",
         )
-    if own.adds_words and held.adds_words and own.negative_prompt not in (None, held.negative_prompt):
+    if own.adds_words and held.adds_words and own.negative_prompt not in (None, words_of(held, concepts)):
         raise FloorError(
             f"The floor holds the words for what {held.concept!r} prevents, and the policy gives others.",
             field=f"safety.{index}.negative_prompt",
@@ -121,23 +124,37 @@ def _stronger(held: SafetyRule, index: int, own: SafetyRule, concepts: Concepts)
         )
     by_vector = held.adds_vector or own.adds_vector
     by_words = held.adds_words or own.adds_words
-    words = held.negative_prompt if held.adds_words else own.negative_prompt
-    stronger = max(floor_strength, own_strength, key=abs) if own.adds_vector else floor_strength
+    words = own.negative_prompt
+    if held.adds_words and (words is None or not own.adds_words):
+        words = held.negative_prompt
+    strengths = [
+        strength
+        for rule, strength in ((held, floor_strength), (own, own_strength))
+        if rule.adds_vector or not by_vector
+    ]
     return SafetyRule(
         concept=held.concept,
-        strength=stronger,
+        strength=max(strengths, key=abs),
         by="both" if by_vector and by_words else "vector" if by_vector else "negative_prompt",
         negative_prompt=words,
     )
 
 
+def words_of(rule: SafetyRule, concepts: Concepts) -> str | None:
+    """Return the words that a rule joins to the negative prompt; None where it and its vector have none."""
+    return rule.negative_prompt or concepts.words.get(rule.concept)
+
+
 def _refuse_opposed(policy: Policy, floor: Policy, concepts: Concepts) -> None:
-    """Raise FloorError where a vector that the policy adds points against one of the floor's."""
+    """Raise FloorError where the vectors that a policy adds undo too much of one of the floor's."""
     held = {concept: strength for _, concept, strength in _directions(floor, concepts)}
+    undone = dict.fromkeys(held, 0.0)
     for field, concept, strength in _directions(policy, concepts, added_only=True):
         if concept in held:
             continue
         for held_concept, held_strength in held.items():
+            if held_strength == 0:
+                continue
             product = concepts.products.get((concept, held_concept))
             if product is None:
                 raise FloorError(
@@ -147,7 +164,9 @@ def _refuse_opposed(policy: Policy, floor: Policy, concepts: Concepts) -> None:
                     value=concept,
                     cure="Leave it out; whoever sets the floor can add it there.",
                 )
-            if product * strength * held_strength < 0:
+            along = product * strength / (concepts.products[held_concept, held_concept] * held_strength)
+            undone[held_concept] += max(0.0, -along)
+            if along < 0 and undone[held_concept] > MOST_UNDONE:
                 raise FloorError(
                     f"{concept!r} with the strength {strength:g} points against {held_concept!r} of the floor.",
                     field=field,

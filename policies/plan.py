@@ -3,7 +3,7 @@
 Entry points: `plan`, `within_cap`, `joined_negative_prompt`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -83,6 +83,7 @@ def plan(
     ledger: Ledger | None = None,
     tenant: str = "",
     group_of: Callable[[str], str] | None = None,
+    allowed: Set[str] | None = None,
 ) -> list[ImagePlan]:
     """Return one ImagePlan per seed: the members for fairness, then the safety concepts, the floor's before others.
 
@@ -90,12 +91,13 @@ def plan(
     "when: always" do anyway, and safety always does. What `phrases`, by default the shipped ones, find in the prompt
     is added where the policy wants it. What `floor` holds is added to the policy or refused to it. The `ledger`, by
     default an empty one, is asked where the assignment says so, and counts the images: by policy, `tenant` and the
-    group of the prompt, by default its people. Without it a plan depends on its arguments alone.
+    group of the prompt, by default its people. Without it a plan depends on its arguments alone. Phrases add only
+    `allowed` concepts, by default all.
 
     Raises what `under_floor` and `check_policy` raise, before anything is counted.
     """
     gate = shipped_gate() if gate is None else gate
-    heard = hear(policy, prompt, shipped_phrases() if phrases is None else phrases, floor, concepts)
+    heard = hear(policy, prompt, shipped_phrases() if phrases is None else phrases, floor, concepts, allowed)
     in_force = under_floor(heard.policy, floor, concepts)
     decisions = _decided(in_force, prompt, heard, gate)
     applying = [rule for rule, decision in decisions if decision.applies]

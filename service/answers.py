@@ -1,7 +1,8 @@
 """Generated images as what goes back: JSON with base64 files, or one PNG.
 
-Entry points: `json_answer` and `png_answer`, which compress pictures (that takes time: not for the event loop), and
-`screen_header`. A blocked image is null in JSON and words on grey in a PNG, and never a picture.
+Entry points: `json_answer`, `png_answer` and `encoded_picture`, which compress pictures (that takes time: not for the
+event loop), `json_item`, `blocked_in` and `screen_header`. A blocked image is null in JSON and words on grey in a file,
+and never a picture.
 """
 
 import base64
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from service.generation import Generated, ProvenImage
-from service.grid import Notice, labelled_grid
+from service.grid import Notice, labelled_grid, notice_picture
 from service.provenance import encoded_grid, encoded_image
 from service.schemas import Blocked, GenerateResponse, ImageFormat, ImageItem, ScreenResult, Timings
 
@@ -19,24 +20,21 @@ from service.schemas import Blocked, GenerateResponse, ImageFormat, ImageItem, S
 def json_answer(generated: Generated, image_format: ImageFormat) -> GenerateResponse:
     """Return every image as a file in base64, with its provenance beside it and inside it."""
     started = time.perf_counter()
-    images = tuple(_item(made, image_format) for made in generated.images)
+    images = tuple(json_item(made, image_format) for made in generated.images)
     return GenerateResponse(
         id=generated.id, model=generated.model, images=images, timings_s=_timings(generated, started)
     )
 
 
-def png_answer(generated: Generated) -> tuple[bytes, Timings]:
+def png_answer(generated: Generated) -> bytes:
     """Return one image as it is, several and blocked ones as a labelled grid; the file holds the provenance of all."""
-    started = time.perf_counter()
     first, *others = generated.images
     if others or first.image is None:
         grid = labelled_grid(
             [_picture(made) for made in generated.images], [_label(made) for made in generated.images]
         )
-        png = encoded_grid(grid, [made.record for made in generated.images])
-    else:
-        png = encoded_image(first.image, "png", first.record)
-    return png, _timings(generated, started)
+        return encoded_grid(grid, [made.record for made in generated.images])
+    return encoded_image(first.image, "png", first.record)
 
 
 def screen_header(images: Sequence[ProvenImage]) -> dict[str, str]:
@@ -46,23 +44,31 @@ def screen_header(images: Sequence[ProvenImage]) -> dict[str, str]:
     return {"X-Trimtab-Screen": said} if said else {}
 
 
-def _item(made: ProvenImage, image_format: ImageFormat) -> ImageItem:
-    if made.image is None:
-        file = None
-    else:
-        encoded = encoded_image(made.image, image_format, made.record)
-        file = base64.b64encode(encoded).decode("ascii")
+def encoded_picture(made: ProvenImage, image_format: ImageFormat, quality: int | None = None) -> bytes:
+    """Return one image as a file, for formats that must have one: of a blocked one words on grey, of its size."""
+    picture = _picture(made)
+    image = notice_picture(picture) if isinstance(picture, Notice) else picture
+    return encoded_image(image, image_format, made.record, quality)
+
+
+def json_item(made: ProvenImage, image_format: ImageFormat | None = None) -> ImageItem:
+    """Return one image with its provenance; without a format its file is left out."""
+    file = None
+    if made.image is not None and image_format is not None:
+        file = base64.b64encode(encoded_image(made.image, image_format, made.record)).decode("ascii")
     return ImageItem(
         b64_json=file,
         seed=made.record.seed,
+        label=made.label,
         applied=made.record.applied,
         averted=made.record.averted,
         screen=made.record.screen,
-        blocked=_blocked(made),
+        blocked=blocked_in(made),
     )
 
 
-def _blocked(made: ProvenImage) -> Blocked | None:
+def blocked_in(made: ProvenImage) -> Blocked | None:
+    """Return why an image has no picture; None where it has one."""
     screen = made.record.screen
     if made.image is not None or screen is None:
         return None
@@ -78,7 +84,7 @@ def _blocked(made: ProvenImage) -> Blocked | None:
 def _picture(made: ProvenImage) -> Image.Image | Notice:
     if made.image is not None:
         return made.image
-    blocked = _blocked(made)
+    blocked = blocked_in(made)
     found = ", ".join(blocked.categories) if blocked else "no picture"
     return Notice(f"blocked: {found}", (made.record.width, made.record.height))
 

@@ -1,4 +1,4 @@
-"""The app: its lifespan owns the loading and the shared state; routes and error handlers hang on it.
+"""The app: its lifespan owns the loading, the shared state and the worker; routes and error handlers hang on it.
 
 Entry point: `create_app`.
 """
@@ -10,13 +10,30 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from service.access import Access
 from service.body_limit import BodyLimit
+from service.draining import Draining
 from service.http_errors import install_handlers
+from service.jobs.desk import JobDesk
+from service.jobs.worker import Worker
 from service.metrics import Metrics
 from service.readiness import Readiness, Ready, State
-from service.routes import generate, health, policies, vectors
+from service.routes import (
+    admin,
+    generate,
+    health,
+    huggingface,
+    jobs,
+    openai,
+    pictures,
+    policies,
+    vectors,
+    webui,
+)
 from service.settings import Settings
+from service.state.degrading import Degrading
 from service.state.shared import open_state
+from vectors.file_format import MAX_FILE_BYTES
 
 # The longest prompts and a policy of hundreds of rules fit; what is larger is no request.
 MAX_BODY_BYTES = 64 * 1024
@@ -25,9 +42,10 @@ MAX_BODY_BYTES = 64 * 1024
 def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _state: None) -> FastAPI:
     """Return the service as an ASGI app; the model loads in the background once the app has started.
 
-    `on_change` is called on the event loop when the service gets ready or fails to.
+    `on_change` is called on the event loop when the service gets ready or fails to. Raises KeyFileError where the
+    settings name keys that cannot be read.
     """
-    metrics = Metrics()
+    metrics, draining = Metrics(), Draining()
 
     def changed(state: State) -> None:
         metrics.set_ready(isinstance(state, Ready))
@@ -35,15 +53,24 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        shared = open_state(settings.redis_url)
-        app.state.shared = shared
-        readiness = Readiness(settings, shared, changed)
+        shared = open_state(settings.redis_url, settings.state_options)
+        degrading = Degrading(shared)
+        app.state.shared, app.state.degrading = shared, degrading
+        readiness = Readiness(settings, shared, degrading.ledger, changed)
         app.state.readiness = readiness
+        app.state.desk = desk = JobDesk(shared, degrading.allowances, draining)
         loading = asyncio.create_task(readiness.load())
+        worker = Worker(shared, readiness.generation, metrics, draining, claim_kept_s=settings.claim_kept_s)
+        working = asyncio.create_task(worker.run())
         try:
             yield
         finally:
             loading.cancel()
+            draining.begin()
+            await working
+            desk.close()
+            await asyncio.to_thread(readiness.close)
+            degrading.close()
             shared.close()
 
     app = FastAPI(
@@ -54,8 +81,12 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     )
     app.state.settings = settings
     app.state.metrics = metrics
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.state.draining = draining
+    app.state.access = Access(settings)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger={admin.UPLOAD_PATH: MAX_FILE_BYTES})
     install_handlers(app)
-    for routes in (generate, vectors, policies, health):
+    for routes in (generate, jobs, vectors, policies, admin, health, openai, huggingface, webui, pictures):
         app.include_router(routes.router)
+    for images in (openai.images, webui.images):
+        app.include_router(images)
     return app

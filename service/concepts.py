@@ -1,9 +1,9 @@
-"""What the loaded vectors are to policies: names and plain numbers.
+"""What the served vectors are to policies: names and plain numbers.
 
-Entry point: `concepts_of`.
+Entry points: `concepts_of`, and `site_scales` for the unit it needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import torch
@@ -14,13 +14,18 @@ from policies.concepts import Concepts
 from vectors import ConceptVector
 
 
+def site_scales(model: DiffusionModel, sites: Iterable[str]) -> dict[str, float]:
+    """Return the root mean square of each site's output; not while an engine makes images with the model."""
+    return {site: site_scale(model, site) for site in dict.fromkeys(sites)}
+
+
 def concepts_of(
-    model: DiffusionModel,
     vectors: Mapping[str, ConceptVector],
-    sets: Mapping[str, tuple[str, ...]],
+    sets: Mapping[str, Sequence[str]],
     max_strength: float,
+    scales: Mapping[str, float],
 ) -> Concepts:
-    """Return what policies can name on this model; its activation is measured once, for the sizes of the vectors."""
+    """Return what policies can name, from the vectors and the `scales` of their sites."""
     return Concepts(
         sets=sets,
         recommended={concept: vector.recommended_strength for concept, vector in vectors.items()},
@@ -30,21 +35,21 @@ def concepts_of(
             for concept, vector in vectors.items()
             if vector.prompts.negative_prompt
         },
-        products=_products(model, vectors),
+        products=_products(vectors, scales),
     )
 
 
-def _products(model: DiffusionModel, vectors: Mapping[str, ConceptVector]) -> dict[tuple[str, str], float]:
+def _products(
+    vectors: Mapping[str, ConceptVector], scales: Mapping[str, float]
+) -> dict[tuple[str, str], float]:
     """Return the inner products of vectors of one site and shape, in squares of the norm of the site's output."""
     products: dict[tuple[str, str], float] = {}
-    for site in dict.fromkeys(vector.site for vector in vectors.values()):
-        scale = site_scale(model, site)
-        for shape in dict.fromkeys(vector.shape for vector in vectors.values() if vector.site == site):
-            alike = [name for name, vector in vectors.items() if (vector.site, vector.shape) == (site, shape)]
-            values = torch.stack([vectors[name].values.double().flatten() for name in alike])
-            gram = (values @ values.T / (values.shape[1] * scale**2)).tolist()
-            products |= {
-                (alike[row], alike[column]): gram[row][column]
-                for row, column in product(range(len(alike)), repeat=2)
-            }
+    for site, shape in dict.fromkeys((vector.site, vector.shape) for vector in vectors.values()):
+        alike = [name for name, vector in vectors.items() if (vector.site, vector.shape) == (site, shape)]
+        values = torch.stack([vectors[name].values.double().flatten() for name in alike])
+        gram = (values @ values.T / (values.shape[1] * scales[site] ** 2)).tolist()
+        products |= {
+            (alike[row], alike[column]): gram[row][column]
+            for row, column in product(range(len(alike)), repeat=2)
+        }
     return products

@@ -1,19 +1,35 @@
 """What the routes are given, as `Annotated` types.
 
-Entry points: `SettingsOf`, `MetricsOf`, `SharedStateOf`, `ReadyGeneration`, `ClientGone`.
+Entry points: `SettingsOf`, `MetricsOf`, `SharedStateOf`, `PoliciesOf`, `ReadyGeneration`, `ReadyCatalogue`,
+`ServingOf`, `CallerOf`, `JobDeskOf`, `ClientGone`, `OnceOf`; and `needs`, which keeps callers without a role off a
+router.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.params import Depends as Dependency
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from service.access import Access, check_role
+from service.callers import Caller, Role
+from service.catalogue import Catalogue
+from service.configured import ConfiguredPolicies
 from service.generation import Generation
+from service.jobs.desk import JobDesk
 from service.metrics import Metrics
 from service.readiness import Readiness
+from service.routes.once import Once
+from service.serving import Serving
 from service.settings import Settings
+from service.state.degrading import Degrading
 from service.state.shared import SharedState
+
+# Both only read what was sent: what it is worth is `Access`'s to say. They describe themselves at GET /docs.
+_BEARER = HTTPBearer(auto_error=False, description="A key that `trimtab keys create` has shown.")
+_API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same; it wins over the other.")
 
 
 def _settings(request: Request) -> Settings:
@@ -30,6 +46,35 @@ def _shared(request: Request) -> SharedState:
 
 def _generation(request: Request) -> Generation:
     return cast(Readiness, request.app.state.readiness).generation()
+
+
+def _policies(request: Request) -> ConfiguredPolicies:
+    return cast(Readiness, request.app.state.readiness).policies
+
+
+def _catalogue(request: Request) -> Catalogue:
+    return cast(Readiness, request.app.state.readiness).ready().catalogue
+
+
+def _serving(request: Request) -> Serving:
+    degrading = cast(Degrading, request.app.state.degrading)
+    return Serving(_generation(request), _metrics(request), degrading.allowances)
+
+
+async def _caller(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    api_key: Annotated[str | None, Security(_API_KEY)],
+) -> Caller:
+    sent = api_key or (None if bearer is None else bearer.credentials)
+    return cast(Access, request.app.state.access).caller(sent, _policies(request))
+
+
+def _desk(request: Request) -> JobDesk:
+    return cast(JobDesk, request.app.state.desk)
+
+
+CallerOf = Annotated[Caller, Depends(_caller)]
 
 
 async def _client_gone(request: Request) -> AsyncIterator[asyncio.Event]:
@@ -49,8 +94,35 @@ async def _client_gone(request: Request) -> AsyncIterator[asyncio.Event]:
         watcher.cancel()
 
 
+async def _once(
+    request: Request,
+    shared: Annotated[SharedState, Depends(_shared)],
+    caller: CallerOf,
+) -> AsyncIterator[Once]:
+    """Let go of the request's key once it has been answered, however that went."""
+    once = await Once.of(request, shared.answers, caller.tenant.name)
+    try:
+        yield once
+    finally:
+        await once.end()
+
+
 SettingsOf = Annotated[Settings, Depends(_settings)]
 MetricsOf = Annotated[Metrics, Depends(_metrics)]
 SharedStateOf = Annotated[SharedState, Depends(_shared)]
+PoliciesOf = Annotated[ConfiguredPolicies, Depends(_policies)]
+ReadyCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 ReadyGeneration = Annotated[Generation, Depends(_generation)]
+ServingOf = Annotated[Serving, Depends(_serving)]
+OnceOf = Annotated[Once, Depends(_once)]
+JobDeskOf = Annotated[JobDesk, Depends(_desk)]
 ClientGone = Annotated[asyncio.Event, Depends(_client_gone)]
+
+
+def needs(role: Role) -> Dependency:
+    """Return what refuses callers without a role, for the `dependencies` of a router or a route."""
+
+    async def check(caller: CallerOf) -> None:
+        check_role(caller, role)
+
+    return cast(Dependency, Depends(check))

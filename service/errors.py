@@ -13,15 +13,44 @@ ServiceError
 │   ├── UnknownSchedulerError
 │   ├── ImpossibleSizeError
 │   ├── ImageTooLargeError
-│   └── UnknownPolicyError
+│   ├── UnknownPolicyError
+│   ├── UnknownPlaceError
+│   ├── ConflictingOptionsError
+│   └── UnusableKeyError
 ├── UnknownVectorError         a vector was asked for that is not loaded
 ├── NotReadyError              the model is still loading
 ├── LoadFailedError            the model cannot be loaded, or a configured policy cannot be followed
 ├── EngineDownError            the engine broke down and will not recover
 ├── StateUnavailableError      what replicas share cannot be reached
 ├── UnsteeredImageError        an image came back without a vector that its policy asked for
-└── ScreenFailedError          finished images could not be looked at as their policy asked for
+├── ScreenFailedError          finished images could not be looked at as their policy asked for
+├── UnknownJobError            a job that is not there, not yours, or not any more
+├── OtherModelError            a job that was planned for another base model
+├── UnreadablePlanError        a job whose plan another version of the service wrote
+├── AllowanceExceeded          a tenant has used up what it may ask for
+├── JobQueueFullError          as many jobs wait as may
+├── UnknownBlobError           a file of an uploaded vector that is not in the vector store
+├── UnknownModelError          another model was asked for than the one that is loaded
+├── AllBlockedError            the screen left no picture to serve
+├── UnknownPictureError        no picture is kept at this address, or not any more
+├── KeyReusedError             an Idempotency-Key came with another request before
+├── StillRunningError          the first request with this Idempotency-Key is still being answered
+├── AccessError                who asks may not
+│   ├── MissingKeyError        no key was sent
+│   ├── UnknownKeyError        what was sent is no key
+│   ├── EndedKeyError          the key is expired or revoked
+│   ├── MissingRoleError       the key may not do this
+│   └── UnknownTenantError     the key's tenant is not configured
+├── KeyFileError               the file of keys cannot be read or written
+├── UnsoundVectorError         an upload is no sound vector file
+├── MisfitVectorError          an uploaded vector is not one for the loaded model
+├── VectorRangeError           an uploaded vector is too strong, or would do nothing
+├── AgainstPoliciesError       a vector with which configured policies could not be followed
+├── NeededVectorError          a vector without which configured policies could not be followed
+└── PolicyReloadError          the policies as they are now cannot be used
 """
+
+import math
 
 
 class ServiceError(Exception):
@@ -87,6 +116,10 @@ class UnknownPolicyError(RequestError):
     """A policy name that is not configured."""
 
 
+class UnknownPlaceError(RequestError):
+    """What cannot be a place among a job's happenings."""
+
+
 class UnknownVectorError(ServiceError):
     """A vector was asked for that is not loaded."""
 
@@ -124,3 +157,138 @@ class UnsteeredImageError(ServiceError):
 
 class ScreenFailedError(ServiceError):
     """Finished images could not be looked at as their policy asked for; they are never served."""
+
+
+class UnknownJobError(ServiceError):
+    """A job that is not there, that is another tenant's, or that is not kept any more."""
+
+
+class OtherModelError(ServiceError):
+    """A job that was planned for another base model than a replica that claimed it serves."""
+
+
+class UnreadablePlanError(ServiceError):
+    """A job whose plan was written by another version of the service."""
+
+
+class AllowanceExceeded(ServiceError):  # noqa: N818  an outcome the tenant's limits have, not a fault
+    """A tenant has used up what it may ask for; None as `retry_after_s` where waiting would not help."""
+
+    def __init__(self, limit: str, allowed: int, retry_after_s: float | None) -> None:
+        if retry_after_s is None:
+            problem, cure = "This request alone is beyond it.", f"Ask for at most {allowed} images at once."
+        else:
+            problem, cure = "It is used up.", f"Try again in {math.ceil(retry_after_s)} seconds."
+        super().__init__(f"The tenant's limit {limit} is {allowed}. {problem}", cure=cure)
+        self.limit = limit
+        self.allowed = allowed
+        self.retry_after_s = retry_after_s
+
+
+class JobQueueFullError(ServiceError):
+    """As many jobs wait as may; try again after `retry_after_s` seconds."""
+
+    def __init__(self, max_waiting: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"{max_waiting} jobs wait, and no more may.", cure=f"Try again in {retry_after_s} seconds."
+        )
+        self.retry_after_s = retry_after_s
+
+
+class UnknownBlobError(ServiceError):
+    """A file of an uploaded vector that is not in the vector store."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            "There is no file with this digest in the vector store.",
+            value=digest,
+            cure="Upload the vector again, or set vector_store to where its file is.",
+        )
+
+
+class ConflictingOptionsError(RequestError):
+    """Options that are good each, and cannot be followed together."""
+
+
+class UnusableKeyError(RequestError):
+    """An Idempotency-Key that is empty or too long."""
+
+
+class UnknownModelError(ServiceError):
+    """Another model was asked for than the one that is loaded."""
+
+
+class AllBlockedError(ServiceError):
+    """The screen left no picture to serve, in a format that has no other place to say so."""
+
+
+class UnknownPictureError(ServiceError):
+    """No picture is kept at this address, or not any more."""
+
+
+class KeyReusedError(ServiceError):
+    """An Idempotency-Key came with another request before."""
+
+
+class StillRunningError(ServiceError):
+    """The first request with this Idempotency-Key is still being answered; try again after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "The first request with this Idempotency-Key is still being answered.",
+            field="Idempotency-Key",
+            cure=f"Try again in {retry_after_s} seconds: its answer is given again.",
+        )
+        self.retry_after_s = retry_after_s
+
+
+class AccessError(ServiceError):
+    """Who asks may not. Nothing of a key that was sent is in it, but the id of one that was right."""
+
+
+class MissingKeyError(AccessError):
+    """No key was sent to a service that has keys."""
+
+
+class UnknownKeyError(AccessError):
+    """What was sent is no key: its id is unknown, or its secret wrong."""
+
+
+class EndedKeyError(AccessError):
+    """A right key that is expired or revoked."""
+
+
+class MissingRoleError(AccessError):
+    """The key has not the role that this takes."""
+
+
+class UnknownTenantError(AccessError):
+    """The key's tenant is not among those that are configured."""
+
+
+class KeyFileError(ServiceError):
+    """The file of keys cannot be read or written."""
+
+
+class UnsoundVectorError(ServiceError):
+    """An upload is no sound vector file."""
+
+
+class MisfitVectorError(ServiceError):
+    """An uploaded vector is not one for the loaded model."""
+
+
+class VectorRangeError(ServiceError):
+    """An uploaded vector is too strong, or would do nothing."""
+
+
+class AgainstPoliciesError(ServiceError):
+    """A vector with which configured policies could not be followed."""
+
+
+class NeededVectorError(ServiceError):
+    """A vector without which configured policies could not be followed."""
+
+
+class PolicyReloadError(ServiceError):
+    """The policies as they are configured now cannot be used; those that were there stay."""

@@ -1,6 +1,7 @@
 """The one way from a validated request to its images: policy, plan, rows, engine, screen, provenance.
 
-Entry points: `Generation.generate`, and `Generation.explain` for what it would do.
+Entry points: `Generation.generate`; its two halves, `plan` and `make`, for who does them at different times or places,
+and the halves of `make`, `attempt` and `settle`, for who may try more than once; `explain` for what they would do.
 """
 
 import asyncio
@@ -14,9 +15,8 @@ from importlib.metadata import version
 from PIL import Image
 
 from policies.asked_rules import hear
+from policies.concepts import Concepts
 from policies.document import Policy
-from policies.errors import choose_from
-from policies.floor import under_floor
 from policies.groups import people_group
 from policies.ledger import Ledger
 from policies.memory_ledger import MemoryLedger
@@ -24,16 +24,20 @@ from policies.plan import ImagePlan, joined_negative_prompt, plan, within_cap
 from policies.responsible_phrases import load_phrases
 from policies.retry import retry_plan
 from policies.screen_rule import check_screen
+from service.callers import Caller, anyone
 from service.encoder_gate import chosen_gate
-from service.errors import StateUnavailableError, UnknownPolicyError, UnsteeredImageError
+from service.errors import StateUnavailableError, UnsteeredImageError
 from service.explaining import averted_concepts, planned_image, planned_screen
+from service.happenings import Told, nobody
 from service.limits import check_request, check_sampling, check_words_can_act
 from service.loading import LoadedModel
 from service.making import MadeRun, Making
+from service.planned import Planned
 from service.provenance import Provenance
 from service.schemas import AppliedConcept, ExplainResponse, GenerateRequest, PlannedPhrase
 from service.screen import Take
 from service.settings import Settings
+from service.terms import Terms, terms_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,103 +73,175 @@ class Generation:
 
     def __init__(self, loaded: LoadedModel, settings: Settings, ledger: Ledger) -> None:
         self.loaded = loaded
+        """What new requests are planned with. Another one may take its place at any time: a request reads it once."""
         self._settings = settings
-        self._floor = settings.held_floor
         self._ledger = ledger
         self._gate = chosen_gate(settings, loaded.model)
         added = [] if settings.phrases is None else [settings.phrases]
         self._phrases = load_phrases(*added, lexicon=self._gate.lexicon)
         self._making = Making(loaded)
 
-    async def generate(self, request: GenerateRequest) -> Generated:
+    async def generate(
+        self,
+        request: GenerateRequest,
+        caller: Caller | None = None,
+        told: Told = nobody,
+        preview_every: int | None = None,
+    ) -> Generated:
         """Return the images of a request; where the task is cancelled its rows are free at the next step.
 
         Everything is checked before the request queues for the engine, and raises RequestErrors and PolicyErrors. A
         vector that cannot be applied is an error, a VectorError or UnsteeredImageError, never an unsteered image.
         """
-        policy = self._policy(request.policy)
-        in_force = await asyncio.to_thread(self._checked, request, policy)
-        seeds = image_seeds(request.seed, request.num_images)
-        planning = asyncio.create_task(asyncio.to_thread(self._plan, policy, request, seeds, self._ledger))
+        planning = asyncio.create_task(self.plan(request, caller))
         # The ledger counts what is served; a call that is cancelled while it plans has counted all the same.
         try:
-            run = await self._made(request, in_force, await asyncio.shield(planning))
-            images = tuple(self._proven(take, request, policy) for take in run.takes)
-        except BaseException:
+            planned = await asyncio.shield(planning)
+        except asyncio.CancelledError:
             await asyncio.shield(self._given_back_of(planning))
             raise
-        await asyncio.shield(self._given_back([take.plan for take in run.takes if take.blocked]))
-        return Generated(
+        return await self.make(planned, told, preview_every)
+
+    async def check(self, request: GenerateRequest, caller: Caller | None = None) -> None:
+        """Refuse what `plan` would refuse beforehand; counts nothing."""
+        await asyncio.to_thread(self._checked, request, caller or anyone(), self.loaded)
+
+    async def plan(self, request: GenerateRequest, caller: Caller | None = None) -> Planned:
+        """Decide what each image of a request gets, counted in the ledger; raises RequestErrors and PolicyErrors."""
+        caller = caller or anyone()
+        loaded = self.loaded
+        terms = await asyncio.to_thread(self._checked, request, caller, loaded)
+        seeds = image_seeds(request.seed, request.num_images)
+        plans = await asyncio.to_thread(self._plan, request, terms, seeds, loaded, self._ledger)
+        concepts = {concept for image_plan in plans for concept in image_plan.strengths}
+        return Planned(
             id=uuid.uuid4().hex,
+            request=request,
+            tenant=terms.tenant,
+            policy=terms.policy,
+            floor=terms.floor,
+            in_force=terms.in_force,
+            base_model=loaded.model.fingerprint,
+            references={concept: loaded.vectors[concept].reference for concept in sorted(concepts)},
+            images=tuple(plans),
+        )
+
+    async def make(
+        self, planned: Planned, told: Told = nobody, preview_every: int | None = None
+    ) -> Generated:
+        """Make the images of a plan; what it counted in the ledger is given back where they are not served."""
+        try:
+            generated = await self.attempt(planned, told, preview_every)
+        except BaseException:
+            await asyncio.shield(self.settle(planned, None))
+            raise
+        await asyncio.shield(self.settle(planned, generated))
+        return generated
+
+    async def attempt(
+        self, planned: Planned, told: Told = nobody, preview_every: int | None = None
+    ) -> Generated:
+        """Make the images of a plan and leave the ledger alone: for plans that others may make where this fails.
+
+        Previews are made of images that are served whatever a screen finds, and of no others.
+        """
+        run = await self._made(planned, told, preview_every)
+        return Generated(
+            id=planned.id,
             model=self.loaded.name,
-            images=images,
+            images=tuple(self._proven(take, planned) for take in run.takes),
             queue_s=run.queue_s,
             generate_s=run.generate_s,
         )
 
-    def explain(self, request: GenerateRequest) -> ExplainResponse:
+    async def settle(self, planned: Planned, generated: Generated | None) -> None:
+        """Take those images of a plan out of the ledger's counts that are not served; all where nothing was made."""
+        if generated is None:
+            await self.give_back(planned.images)
+        else:
+            made = zip(planned.images, generated.images, strict=True)
+            await self.give_back([image_plan for image_plan, one in made if one.image is None])
+
+    def explain(self, request: GenerateRequest, caller: Caller | None = None) -> ExplainResponse:
         """Return what the images of a request would get, and why; refuses what `generate` would refuse beforehand.
 
         Without a seed the images have seeds of their own each time. The ledger is read and nothing is counted in it.
         """
-        policy = self._policy(request.policy)
-        in_force = self._checked(request, policy)
+        loaded = self.loaded
+        terms = self._checked(request, caller or anyone(), loaded)
         seeds = image_seeds(request.seed, request.num_images)
-        plans = self._plan(policy, request, seeds, MemoryLedger(self._ledger))
-        heard = hear(policy, request.prompt, self._phrases, self._floor, self.loaded.concepts)
+        plans = self._plan(request, terms, seeds, loaded, MemoryLedger(self._ledger))
+        heard = hear(terms.policy, request.prompt, self._phrases, terms.floor, loaded.concepts, terms.allowed)
         return ExplainResponse(
-            policy=in_force,
-            policy_digest=policy.digest,
-            floor_digest=None if self._floor is None else self._floor.digest,
+            policy=terms.in_force,
+            policy_digest=terms.policy.digest,
+            floor_digest=None if terms.floor is None else terms.floor.digest,
             group=people_group(heard.bare, self._gate),
             phrases=tuple(PlannedPhrase(text=one.text, reason=one.reason) for one in heard.phrases),
             model_prompt=heard.prompt,
-            screen=planned_screen(in_force.screen, self.loaded.screen),
+            screen=planned_screen(terms.in_force.screen, loaded.screen),
             images=tuple(planned_image(image_plan, request) for image_plan in plans),
         )
 
-    def _checked(self, request: GenerateRequest, policy: Policy) -> Policy:
-        """Return the policy with what the floor holds; refuse what cannot be followed, before anything is counted."""
-        check_request(request, self.loaded.model, self._settings)
-        in_force = under_floor(policy, self._floor, self.loaded.concepts)
-        check_words_can_act(in_force, self.loaded.model)
-        check_sampling(request, in_force)
-        check_screen(policy.screen, self.loaded.screened_categories)
-        return in_force
+    def _checked(self, request: GenerateRequest, caller: Caller, loaded: LoadedModel) -> Terms:
+        """Return what holds for a request; refuse what cannot be followed, before anything is counted."""
+        policy = loaded.policies.find(request.policy)
+        check_request(request, loaded.model, self._settings, caller.tenant.allowance)
+        terms = terms_of(
+            policy,
+            is_own=isinstance(request.policy, Policy),
+            tenant=caller.tenant,
+            service_floor=loaded.policies.floor,
+            concepts=loaded.concepts,
+        )
+        check_words_can_act(terms.in_force, loaded.model)
+        check_sampling(request, terms.in_force)
+        check_screen(policy.screen, loaded.screened_categories)
+        return terms
 
     def _plan(
-        self, policy: Policy, request: GenerateRequest, seeds: Sequence[int], ledger: Ledger
+        self,
+        request: GenerateRequest,
+        terms: Terms,
+        seeds: Sequence[int],
+        loaded: LoadedModel,
+        ledger: Ledger,
     ) -> list[ImagePlan]:
         """Decide what each image gets, counted in the ledger."""
         return plan(
-            policy,
+            terms.policy,
             request.prompt,
             seeds=seeds,
-            concepts=self.loaded.concepts,
+            concepts=loaded.concepts,
             gate=self._gate,
             phrases=self._phrases,
-            floor=self._floor,
+            floor=terms.floor,
             ledger=ledger,
+            tenant=terms.tenant,
+            allowed=terms.allowed,
         )
 
-    async def _made(self, request: GenerateRequest, in_force: Policy, plans: Sequence[ImagePlan]) -> MadeRun:
+    async def _made(self, planned: Planned, told: Told, preview_every: int | None) -> MadeRun:
         """Make the images that were planned; where the screen has one made again, the cap holds for it too."""
-        rule, concepts = in_force.screen, self.loaded.concepts
+        rule, concepts = planned.in_force.screen, self.loaded.concepts
+        if rule is not None:
+            concepts = await asyncio.to_thread(planned_concepts, planned, self.loaded)
 
         def again(first: ImagePlan, retry: int) -> ImagePlan:
             assert rule is not None, "nobody looked"
             stronger = retry_plan(first, retry, rule, concepts.max_strength)
-            return within_cap(stronger, in_force, self._floor, concepts)
+            return within_cap(stronger, planned.in_force, planned.floor, concepts)
 
-        return await self._making.make(request, plans, rule, again)
+        is_served_anyway = rule is None or rule.on_finding == "flag"
+        return await self._making.make(planned, again, told, preview_every if is_served_anyway else None)
 
-    async def _given_back_of(self, planning: asyncio.Task[list[ImagePlan]]) -> None:
+    async def _given_back_of(self, planning: asyncio.Task[Planned]) -> None:
         """Take the images that were planned out of the ledger's counts; where planning failed there are none."""
         await asyncio.wait([planning])
         if planning.exception() is None:
-            await self._given_back(planning.result())
+            await self.give_back(planning.result().images)
 
-    async def _given_back(self, plans: Sequence[ImagePlan]) -> None:
+    async def give_back(self, plans: Sequence[ImagePlan]) -> None:
         """Take images that are not served out of the ledger's counts."""
         try:
             for image_plan in plans:
@@ -175,21 +251,8 @@ class Generation:
             # What else happened is what the caller is to hear; the shares shift by this request, no more.
             logger.warning("Images that are not served stay counted: the shared state cannot be reached.")
 
-    def _policy(self, asked: Policy | str | None) -> Policy:
-        if isinstance(asked, Policy):
-            return asked
-        name = self._settings.default_policy if asked is None else asked
-        if name not in self._settings.policies:
-            raise UnknownPolicyError(
-                f"There is no policy {name!r}.",
-                field="policy",
-                value=name,
-                cure=choose_from(name, self._settings.policies),
-            )
-        return self._settings.policies[name]
-
-    def _proven(self, take: Take, request: GenerateRequest, policy: Policy) -> ProvenImage:
-        made, image_plan = take.made, take.plan
+    def _proven(self, take: Take, planned: Planned) -> ProvenImage:
+        made, image_plan, request, policy = take.made, take.plan, planned.request, planned.policy
         applied = {vector.concept: vector for vector in made.applied}
         if {concept: vector.strength for concept, vector in applied.items()} != image_plan.strengths:
             raise UnsteeredImageError(
@@ -197,6 +260,10 @@ class Generation:
                 f"but the engine applied {made.applied}.",
                 cure="This is a fault of the service: report it.",
             )
+        # What stands in a request may call itself anything.
+        is_configured = (
+            not isinstance(request.policy, Policy) or policy in self.loaded.policies.named.values()
+        )
         record = Provenance(
             generator=f"trimtab {version('trimtab')}",
             model=self.loaded.name,
@@ -210,12 +277,11 @@ class Generation:
             scheduler=request.scheduler,
             height=made.image.height,
             width=made.image.width,
-            # What stands in a request may call itself anything.
-            policy=policy.name if self._settings.policies.get(policy.name or "") == policy else None,
+            policy=policy.name if is_configured else None,
             policy_version=policy.version,
             policy_digest=policy.digest,
-            floor=None if self._floor is None else self._floor.name,
-            floor_digest=None if self._floor is None else self._floor.digest,
+            floor=None if planned.floor is None else planned.floor.name,
+            floor_digest=None if planned.floor is None else planned.floor.digest,
             applied=tuple(
                 AppliedConcept(
                     concept=steer.concept,
@@ -231,6 +297,19 @@ class Generation:
         )
         label = " · ".join(image_plan.drawn) or f"seed {made.seed}"
         return ProvenImage(None if take.blocked else made.image, record, label)
+
+
+def planned_concepts(planned: Planned, loaded: LoadedModel) -> Concepts:
+    """Return what policies know of the very versions that were planned, whatever new requests get by now.
+
+    Raises a VectorError where one is gone.
+    """
+    served = {name: stored.reference for name, stored in loaded.vectors.items()}
+    others = {name: ref for name, ref in planned.references.items() if served.get(name) != ref}
+    if not others:
+        return loaded.concepts
+    found = {name: loaded.engine.vectors.resolve(ref) for name, ref in others.items()}
+    return loaded.with_vectors({**loaded.vectors, **found}).concepts
 
 
 def image_seeds(seed: int | None, count: int) -> list[int]:

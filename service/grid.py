@@ -1,6 +1,6 @@
 """Several images as one labelled picture.
 
-Entry points: `labelled_grid`, and `Notice`, what stands there where there is no picture.
+Entry points: `labelled_grid`; `Notice`, what stands where there is no picture, and `notice_picture` for one alone.
 """
 
 import math
@@ -59,13 +59,19 @@ def labelled_grid(images: Sequence[Image.Image | Notice], labels: Sequence[str])
     return paper
 
 
+def notice_picture(notice: Notice) -> Image.Image:
+    """Return the words on grey, of the notice's size."""
+    width, height = notice.size
+    picture = Image.new("RGB", notice.size, NOTICE_PAPER)
+    font = _fitting_font(notice.text, width * 9 // 10, max(15, width // 10))
+    ImageDraw.Draw(picture).text((width / 2, height / 2), notice.text, fill=INK, font=font, anchor="mm")
+    return picture
+
+
 def _tile(image: Image.Image | Notice, width: int, height: int) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.resize((width, height), Image.Resampling.LANCZOS)
-    tile = Image.new("RGB", (width, height), NOTICE_PAPER)
-    font = _fitting_font(image.text, width * 9 // 10, max(15, width // 10))
-    ImageDraw.Draw(tile).text((width / 2, height / 2), image.text, fill=INK, font=font, anchor="mm")
-    return tile
+    return notice_picture(Notice(image.text, (width, height)))
 
 
 def _fitting_font(label: str, width: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -1,11 +1,11 @@
-"""How every error is answered: one table of HTTP statuses and codes, one body.
+"""How every error is answered: one table of HTTP statuses and codes, and of each family of clients one form.
 
-Entry points: `install_handlers`, `code_of`. The table is read along an error's ancestors, nearest first.
+Entry points: `install_handlers`, `code_of`, `detail_of`, `explained`. The table is read along an error's ancestors,
+nearest first.
 """
 
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,8 +21,10 @@ import policies.errors as policy_errors
 import service.errors as service_errors
 import vectors
 from policies.errors import PolicyError, choose_from
-from service.errors import NotReadyError, ServiceError, StateUnavailableError
-from service.schemas import POLICY_TAGS, ErrorDetail, ErrorResponse, GenerateRequest
+from service.errors import RequestError, ServiceError
+from service.families import NATIVE, Family, family_of
+from service.retry_headers import retry_headers
+from service.schemas import POLICY_TAGS, ErrorDetail
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +81,34 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     diffusion.EngineFailedError: Refusal(503, "engine_failed"),
     diffusion.GenerationCancelled: Refusal(CLIENT_CLOSED_REQUEST, "cancelled"),
     vectors.VectorError: Refusal(500, "vector_unavailable"),
+    service_errors.UnknownJobError: Refusal(404, "unknown_job"),
+    service_errors.OtherModelError: Refusal(409, "other_base_model"),
+    service_errors.UnreadablePlanError: Refusal(409, "unreadable_plan"),
+    service_errors.ConflictingOptionsError: Refusal(422, "conflicting_options"),
+    service_errors.UnknownModelError: Refusal(404, "model_not_found"),
+    service_errors.AllBlockedError: Refusal(400, "moderation_blocked"),
+    service_errors.UnknownPictureError: Refusal(404, "unknown_picture"),
+    service_errors.UnusableKeyError: Refusal(422, "unusable_idempotency_key"),
+    service_errors.KeyReusedError: Refusal(422, "idempotency_key_reused"),
+    service_errors.StillRunningError: Refusal(409, "still_running"),
+    policy_errors.NotAllowedError: Refusal(403, "concept_not_allowed"),
+    service_errors.MissingKeyError: Refusal(401, "missing_key"),
+    service_errors.UnknownKeyError: Refusal(401, "unknown_key"),
+    service_errors.EndedKeyError: Refusal(401, "ended_key"),
+    service_errors.MissingRoleError: Refusal(403, "missing_role"),
+    service_errors.UnknownTenantError: Refusal(403, "unknown_tenant"),
     RequestValidationError: Refusal(422, "invalid_request"),
     Exception: Refusal(500, "internal_error"),
+    service_errors.UnknownPlaceError: Refusal(422, "unknown_place"),
+    service_errors.AllowanceExceeded: Refusal(429, "allowance_exceeded"),
+    service_errors.JobQueueFullError: Refusal(429, "job_queue_full"),
+    service_errors.UnknownBlobError: Refusal(500, "vector_unavailable"),
+    service_errors.UnsoundVectorError: Refusal(422, "unsound_vector"),
+    service_errors.MisfitVectorError: Refusal(422, "vector_does_not_fit"),
+    service_errors.VectorRangeError: Refusal(422, "vector_out_of_range"),
+    service_errors.AgainstPoliciesError: Refusal(409, "against_policies"),
+    service_errors.NeededVectorError: Refusal(409, "vector_needed"),
+    service_errors.PolicyReloadError: Refusal(409, "policies_not_reloaded"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
@@ -109,26 +137,40 @@ def install_handlers(app: FastAPI) -> None:
 
 def code_of(error: Exception) -> str:
     """Return the code by which an error is answered and counted."""
-    return _explained(error)[1].code
+    return detail_of(error).code
+
+
+def explained(error: Exception, path: str) -> tuple[int, ErrorDetail]:
+    """Return the status and the content of the answer at this address, and log what is a fault of the service."""
+    family = family_of(path)
+    status, detail = _explained(error, family)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
+        logger.error("A request to %s failed.", path, exc_info=error)
+    if isinstance(error, RequestError | PolicyError | RequestValidationError):
+        status = family.statuses.get(status, status)
+    return status, detail
+
+
+def detail_of(error: Exception) -> ErrorDetail:
+    """Return what is said of an error, to whoever is told of it."""
+    return _explained(error, NATIVE)[1]
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    status, detail = _explained(error)
+    path = request.url.path
+    status, detail = explained(error, path)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    later = NotReadyError | StateUnavailableError | diffusion.QueueFullError
-    if isinstance(error, later) and error.retry_after_s is not None:
-        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
-        logger.error("%s %s failed.", request.method, request.url.path, exc_info=error)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     # Written in ASCII: a value may hold what UTF-8 cannot, such as half of a surrogate pair.
-    body = json.dumps(ErrorResponse(error=detail).model_dump(), ensure_ascii=True)
-    return Response(body, status, headers, media_type="application/json")
+    body = json.dumps(family_of(path).error(status, detail), ensure_ascii=True)
+    return Response(body, status, {**headers, **retry_headers(error)}, media_type="application/json")
 
 
-def _explained(error: Exception) -> tuple[int, ErrorDetail]:
+def _explained(error: Exception, family: Family) -> tuple[int, ErrorDetail]:
     """Return the status and the body's content."""
     if isinstance(error, RequestValidationError):
-        return _explained_validation(error)
+        return _explained_validation(error, family)
     if isinstance(error, HTTPException):
         return error.status_code, ErrorDetail(
             code=HTTP_CODES.get(error.status_code, "refused"),
@@ -139,9 +181,9 @@ def _explained(error: Exception) -> tuple[int, ErrorDetail]:
         )
     refusal = _refusal(error)
     if isinstance(error, PolicyError):
-        return refusal.status, _detail(refusal, error, field=f"policy.{error.field}")
+        return refusal.status, _detail(refusal, error, field=family.name_of(f"policy.{error.field}"))
     if isinstance(error, ServiceError):
-        return refusal.status, _detail(refusal, error, field=error.field)
+        return refusal.status, _detail(refusal, error, field=family.name_of(error.field))
     internal = refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return refusal.status, ErrorDetail(
         code=refusal.code,
@@ -152,14 +194,14 @@ def _explained(error: Exception) -> tuple[int, ErrorDetail]:
     )
 
 
-def _explained_validation(error: RequestValidationError) -> tuple[int, ErrorDetail]:
+def _explained_validation(error: RequestValidationError, family: Family) -> tuple[int, ErrorDetail]:
     """Explain the first problem that pydantic found; the others show when it is cured."""
     problem: Mapping[str, Any] = error.errors()[0]
     field = _field(problem["loc"])
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, PolicyError | ServiceError):
         refusal = _refusal(cause)
-        return refusal.status, _detail(refusal, cause, field=field)
+        return refusal.status, _detail(refusal, cause, field=field or cause.field)
     refusal = VALIDATION_REFUSALS.get(problem["type"], REFUSALS[RequestValidationError])
     value = _echo(problem["input"])
     cure = f"{problem['msg']}."
@@ -172,8 +214,7 @@ def _explained_validation(error: RequestValidationError) -> tuple[int, ErrorDeta
             value, cure = None, f"Give {field}." if field else "Send a JSON object."
         case "extra_forbidden":
             message = f"{field} is not a field."
-            known = GenerateRequest.model_fields if "." not in str(field) else ()
-            cure = choose_from(str(field), known) if known else "Remove it; GET /docs lists the fields."
+            cure = _known_fields(str(field), family)
         case "model_attributes_type" if field is None:
             message = "The body is not a JSON object."
             cure = "Send a JSON object with Content-Type: application/json."
@@ -182,6 +223,14 @@ def _explained_validation(error: RequestValidationError) -> tuple[int, ErrorDeta
     return refusal.status, ErrorDetail(
         code=refusal.code, message=message, field=field, value=value, cure=cure
     )
+
+
+def _known_fields(field: str, family: Family) -> str:
+    """Say which field is meant by a name in the family's own part of the body; elsewhere that there is none."""
+    within, name = field.startswith(family.inside), field.removeprefix(family.inside)
+    if not within or "." in name:
+        return "Remove it; GET /docs lists the fields."
+    return choose_from(name, family.fields)
 
 
 def _refusal(error: Exception) -> Refusal:

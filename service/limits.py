@@ -7,6 +7,7 @@ again; here every refusal names its field.
 from diffusion import SCHEDULERS, DiffusionModel
 from policies.document import Policy
 from policies.errors import WordError, choose_from
+from service.callers import Allowance
 from service.errors import (
     ImageTooLargeError,
     ImpossibleSizeError,
@@ -22,17 +23,22 @@ from service.schemas import GenerateRequest
 from service.settings import Settings
 
 
-def check_request(request: GenerateRequest, model: DiffusionModel, settings: Settings) -> None:
+def check_request(
+    request: GenerateRequest, model: DiffusionModel, settings: Settings, allowance: Allowance
+) -> None:
     """Raise a RequestError that names the field unless the model can serve the request within the limits.
 
+    More images at once than a tenant's allowance ever has are refused here: waiting would not help.
     Counting tokens may wait for a prompt that is being encoded, so this is not for the event loop.
     """
-    if request.num_images > settings.max_images:
+    limits = (settings.max_images, allowance.images_per_minute, allowance.concurrent_images)
+    most = min(limit for limit in limits if limit is not None)
+    if request.num_images > most:
         raise TooManyImagesError(
             f"{request.num_images} images are too many for one request.",
             field="num_images",
             value=request.num_images,
-            cure=f"Ask for at most {settings.max_images}.",
+            cure=f"Ask for at most {most}.",
         )
     if request.num_inference_steps > settings.max_steps:
         raise TooManyStepsError(

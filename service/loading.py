@@ -1,42 +1,48 @@
-"""Loading what a service process serves with: the model, its vectors, engine and screen, and the policies checked.
+"""Loading what a service process serves with: the model, the configured vectors, engine and screen.
 
-Entry points: `load_service` (it blocks; for the engine's thread) and what it returns, `LoadedModel`.
+Entry points: `load_service` and, for who serves nobody else, `load_alone` (they block); `check_configured`; and what
+they return, `LoadedModel`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from demo_model import pipeline_path
 from detectors import DetectorError
 from diffusion import DiffusionError, DiffusionModel, Engine, load_model
 from diffusion.bank import check_fit
-from policies.check import check_policy
+from diffusion.errors import SiteError
+from diffusion.site import resolve_site
 from policies.concepts import Concepts
-from policies.errors import PolicyError
-from policies.floor import check_floor, under_floor
-from policies.screen_rule import check_screen
-from service.concepts import concepts_of
+from service.concepts import concepts_of, site_scales
+from service.configured import ConfiguredPolicies
 from service.errors import LoadFailedError
-from service.limits import check_words_can_act
+from service.following import Unfollowed, unfollowed
 from service.screen import Screen, open_screen
 from service.settings import DEMO_MODEL, Settings
-from vectors import StoredVector, VectorError, VectorLibrary, shipped_library
+from vectors import ConceptVector, StoredVector, VectorError, VectorLibrary, shipped_library
+
+# Where vectors act unless they say otherwise, so that one can be published where the library has none yet.
+_USUAL_SITE = "mid_block"
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is ready to generate, and what policies can name on it.
+    """A model that is ready to generate, and all that a request is planned with at one moment.
 
-    The vectors are those that were the latest when it was loaded: what is published later is served
-    after a restart, so that one process steers alike from its first request to its last.
+    It never changes: what is published, retired or reloaded makes another one, in `service.catalogue`.
     """
 
     name: str
     engine: Engine
     vectors: Mapping[str, StoredVector]
+    """Concept -> the version that new requests get."""
     concepts: Concepts
     """What policies know of the vectors."""
+    policies: ConfiguredPolicies
+    scales: Mapping[str, float]
+    """Site -> the root mean square of its output; of others no vector can be served."""
     screen: Screen | None = None
     """What looks at finished images; None where no policy can ask for it."""
 
@@ -50,12 +56,21 @@ class LoadedModel:
         """The unsafe content that finished images can be looked at for."""
         return () if self.screen is None else self.screen.categories
 
+    def with_vectors(self, vectors: Mapping[str, StoredVector]) -> "LoadedModel":
+        """Return the same with these vectors for new requests."""
+        concepts = _concepts(vectors, self.concepts.sets, self.concepts.max_strength, self.scales)
+        return replace(self, vectors=vectors, concepts=concepts)
+
+    def unfollowed(self) -> list[Unfollowed]:
+        """Return what keeps the configured policies from being followed."""
+        return unfollowed(self.policies, self.concepts, self.model, self.screened_categories)
+
 
 def load_service(settings: Settings) -> LoadedModel:
-    """Load the model and its vectors, and check every configured policy against them.
+    """Load the model and the latest versions of the configured library.
 
-    Raises LoadFailedError where a part is missing or does not fit the others: a service that could
-    not follow one of its policies does not start.
+    Raises LoadFailedError where a part is missing or does not fit the others. Whether the policies can be followed is
+    asked afterwards, by `check_configured`: it depends on what else is published.
     """
     library = shipped_library() if settings.vectors is None else VectorLibrary(settings.vectors)
     try:
@@ -72,6 +87,8 @@ def load_service(settings: Settings) -> LoadedModel:
         raise LoadFailedError(
             str(error), cure="Set a library of this model's vectors with --vectors or TRIMTAB_VECTORS."
         ) from error
+    # Measured before there is an engine: from then on the model is the engine's alone.
+    scales = site_scales(model, _sites(model, [stored.vector for stored in vectors.values()]))
     try:
         engine = Engine(
             model,
@@ -79,6 +96,7 @@ def load_service(settings: Settings) -> LoadedModel:
             settings.max_batch_rows,
             max_waiting=settings.max_waiting,
             execution=settings.execution,
+            weights={name: tenant.share for name, tenant in settings.tenants.items()},
         )
     except DiffusionError as error:
         raise LoadFailedError(str(error), cure="Set it with TRIMTAB_EXECUTION.") from error
@@ -89,38 +107,49 @@ def load_service(settings: Settings) -> LoadedModel:
             f"The screen detector {settings.screen} cannot be loaded: {error}",
             cure="Set screen_detector, screen_clip or screen_nudenet to what is there.",
         ) from error
-    concepts = concepts_of(
-        model, {name: stored.vector for name, stored in vectors.items()}, sets, settings.max_strength
+    concepts = _concepts(vectors, sets, settings.max_strength, scales)
+    return LoadedModel(
+        _public_name(settings.model), engine, vectors, concepts, settings.configured_policies, scales, screen
     )
-    loaded = LoadedModel(_public_name(settings.model), engine, vectors, concepts, screen)
-    _check_policies(settings, loaded, library)
+
+
+def load_alone(settings: Settings) -> LoadedModel:
+    """Load the same for a process without shared state; raises LoadFailedError where a policy cannot be followed."""
+    loaded = load_service(settings)
+    check_configured(loaded, loaded.engine.vectors.root)
     return loaded
 
 
-def _check_policies(settings: Settings, loaded: LoadedModel, library: VectorLibrary) -> None:
-    """Raise LoadFailedError unless every configured policy can be followed, and the floor under each."""
-    floor = settings.held_floor
-    if floor is not None:
-        try:
-            check_floor(floor, loaded.concepts)
-            check_words_can_act(floor, loaded.model)
-            check_screen(floor.screen, loaded.screened_categories)
-        except PolicyError as error:
-            raise LoadFailedError(
-                f"The floor cannot be held with the vectors in {library.root} ({error.field}): {error}",
-                cure="Publish what is missing there, or set another floor in the configuration.",
-            ) from error
-    for name, policy in settings.policies.items():
-        try:
-            check_policy(policy, loaded.concepts)
-            check_words_can_act(under_floor(policy, floor, loaded.concepts), loaded.model)
-            check_screen(policy.screen, loaded.screened_categories)
-        except PolicyError as error:
-            raise LoadFailedError(
-                f"The policy {name!r} cannot be followed with the vectors in {library.root} "
-                f"({error.field}): {error}",
-                cure="Publish what is missing there, or set other policies in the configuration.",
-            ) from error
+def check_configured(loaded: LoadedModel, where: object) -> None:
+    """Raise LoadFailedError unless every configured policy can be followed, with the floor, by the vectors `where`.
+
+    A service that could not follow one of its policies does not start.
+    """
+    problems = loaded.unfollowed()
+    if problems:
+        raise LoadFailedError(
+            f"With the vectors in {where}: {problems[0]}",
+            cure="Publish what is missing, or set other policies in the configuration.",
+        )
+
+
+def _concepts(
+    vectors: Mapping[str, StoredVector],
+    sets: Mapping[str, Sequence[str]],
+    max_strength: float,
+    scales: Mapping[str, float],
+) -> Concepts:
+    return concepts_of({name: stored.vector for name, stored in vectors.items()}, sets, max_strength, scales)
+
+
+def _sites(model: DiffusionModel, vectors: Sequence[ConceptVector]) -> list[str]:
+    """Return the sites of the vectors, and the usual one where the model has it."""
+    sites = [vector.site for vector in vectors]
+    try:
+        resolve_site(model.pipe.unet, _USUAL_SITE)
+    except SiteError:
+        return sites
+    return [_USUAL_SITE, *sites]
 
 
 def _public_name(model: str) -> str:

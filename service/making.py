@@ -5,22 +5,37 @@ Entry points: `Making`, `MadeRun`.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from diffusion import Failed, Finished, GeneratedImage, Order, Row, Sampling, SamplingError, Started
+from diffusion import (
+    Failed,
+    Finished,
+    GeneratedImage,
+    Order,
+    Row,
+    Sampling,
+    SamplingError,
+    Started,
+    Stepped,
+    Waiting,
+)
 from policies.plan import ImagePlan, joined_negative_prompt
-from policies.screen_rule import ScreenRule
+from service import happenings
 from service.errors import ImpossibleStepsError, TooFewStepsError
+from service.happenings import Told
 from service.limits import check_negative_prompt
 from service.loading import LoadedModel
-from service.schemas import GenerateRequest
+from service.planned import Planned
 from service.screen import Take, screened
 
 Again: TypeAlias = Callable[[ImagePlan, int], ImagePlan]
 """From an image's plan and the number of the retry to the plan of that retry."""
+
+WAITING_TOLD_EVERY_S = 1.0
+"""How often a request that waits for the engine is told its place, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +54,80 @@ class Making:
         self._loaded = loaded
 
     async def make(
-        self, request: GenerateRequest, plans: Sequence[ImagePlan], rule: ScreenRule | None, again: Again
+        self, planned: Planned, again: Again, told: Told, preview_every: int | None = None
     ) -> MadeRun:
-        """Make the images, and have them looked at and made again as the screen rule says."""
+        """Make the images, and have them looked at and made again as the screen rule in force says."""
+        rule, batch = planned.in_force.screen, _Batch(self._loaded, planned, told, preview_every)
+        submitted = time.perf_counter()
+        first = await batch.run(planned.images, range(len(planned.images)))
+        if rule is None:
+            return first
+        queue_s = first.queue_s
+
+        async def retake(numbers: Sequence[int], retry: int) -> Sequence[Take]:
+            nonlocal queue_s
+            run = await batch.run([again(planned.images[number], retry) for number in numbers], numbers)
+            queue_s += run.queue_s
+            return run.takes
+
+        screen = self._loaded.screen
+        assert screen is not None, "check_screen has refused the policy"
+        takes = await screened(first.takes, rule, screen, retake)
+        return MadeRun(takes, queue_s, generate_s=time.perf_counter() - submitted - queue_s)
+
+
+class _Batch:
+    """The images of one plan on their way through the engine, told of by their numbers in the request."""
+
+    def __init__(self, loaded: LoadedModel, planned: Planned, told: Told, preview_every: int | None) -> None:
+        self._loaded, self._planned = loaded, planned
+        self._told, self._preview_every = told, preview_every
+
+    async def run(self, plans: Sequence[ImagePlan], numbers: Sequence[int]) -> MadeRun:
+        """Let the engine make these images of the request; it waits for them as long as the first of them does."""
+        orders = await asyncio.to_thread(self._prepare, plans)
+        submitted = time.perf_counter()
+        started = None
+        images: dict[int, GeneratedImage] = {}
+        stream = self._loaded.engine.stream(
+            orders,
+            tenant=self._planned.tenant,
+            preview_every=self._preview_every,
+            waiting_every_s=WAITING_TOLD_EVERY_S,
+        )
+        async with aclosing(stream) as events:
+            async for event in events:
+                match event:
+                    case Waiting(image, position):
+                        if image == 0:
+                            self._told(happenings.Queued(position))
+                    case Started():
+                        started = started or time.perf_counter()
+                    case Stepped(image, step, steps, preview):
+                        self._told(happenings.Stepped(numbers[image], step, steps))
+                        if preview is not None:
+                            self._told(happenings.Previewed(numbers[image], step, preview))
+                    case Finished(image, result):
+                        images[image] = result
+                    case Failed(_, error):
+                        raise error
+        started = started or submitted
+        return MadeRun(
+            [Take(image_plan, images[image]) for image, image_plan in enumerate(plans)],
+            queue_s=started - submitted,
+            generate_s=time.perf_counter() - started,
+        )
+
+    def _prepare(self, plans: Sequence[ImagePlan]) -> list[Order]:
+        """Let the engine check what the schedulers and the vectors' files alone know."""
+        request, references = self._planned.request, self._planned.references
         rows = [
             Row(
                 image_plan.prompt,
                 image_plan.seed,
                 joined_negative_prompt(image_plan.averted, request.negative_prompt),
-                self._pinned(image_plan.strengths),
+                # The versions that were planned, whatever has been published since.
+                {references[concept]: strength for concept, strength in image_plan.strengths.items()},
             )
             for image_plan in plans
         ]
@@ -58,34 +138,6 @@ class Making:
             width=request.width,
             scheduler=request.scheduler,
         )
-        submitted = time.perf_counter()
-        first = await self._run(await asyncio.to_thread(self._prepare, rows, sampling), plans)
-        if rule is None:
-            return first
-        queue_s = first.queue_s
-
-        async def retake(takes: Sequence[Take], retry: int) -> Sequence[Take]:
-            nonlocal queue_s
-            plans = [again(take.plan, retry) for take in takes]
-            rows = [
-                replace(take.order.row, seed=image_plan.seed, steering=self._pinned(image_plan.strengths))
-                for take, image_plan in zip(takes, plans, strict=True)
-            ]
-            run = await self._run(await asyncio.to_thread(self._prepare, rows, sampling), plans)
-            queue_s += run.queue_s
-            return run.takes
-
-        screen = self._loaded.screen
-        assert screen is not None, "check_screen has refused the policy"
-        takes = await screened(first.takes, rule, screen, retake)
-        return MadeRun(takes, queue_s, generate_s=time.perf_counter() - submitted - queue_s)
-
-    def _pinned(self, strengths: Mapping[str, float]) -> dict[str, float]:
-        """Name the loaded versions, whatever has been published since."""
-        return {self._loaded.vectors[concept].reference: strength for concept, strength in strengths.items()}
-
-    def _prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
-        """Let the engine check what the schedulers and the vectors' files alone know."""
         for negative_prompt in {row.negative_prompt for row in rows}:
             check_negative_prompt(negative_prompt, self._loaded.model)
         try:
@@ -101,30 +153,6 @@ class Making:
         for order in orders:
             _check_added(order)
         return orders
-
-    async def _run(self, orders: Sequence[Order], plans: Sequence[ImagePlan]) -> MadeRun:
-        """Let the engine make the images; it waits for them as long as its first one does."""
-        submitted = time.perf_counter()
-        started = None
-        images: dict[int, GeneratedImage] = {}
-        async with aclosing(self._loaded.engine.stream(orders)) as events:
-            async for event in events:
-                match event:
-                    case Started():
-                        started = started or time.perf_counter()
-                    case Finished(image, result):
-                        images[image] = result
-                    case Failed(_, error):
-                        raise error
-        started = started or submitted
-        return MadeRun(
-            [
-                Take(image_plan, order, images[image])
-                for image, (order, image_plan) in enumerate(zip(orders, plans, strict=True))
-            ],
-            queue_s=started - submitted,
-            generate_s=time.perf_counter() - started,
-        )
 
 
 def _check_added(order: Order) -> None:

@@ -50,6 +50,12 @@ class Metrics:
         self.in_flight = Gauge(
             "trimtab_requests_in_flight", "Generation requests waiting or running.", registry=self._registry
         )
+        self._jobs = Counter(
+            "trimtab_jobs",
+            "Jobs that ended here, by how: done, failed, cancelled, set_aside.",
+            ["outcome"],
+            registry=self._registry,
+        )
         self._ready = Gauge("trimtab_ready", "1 when the model is loaded, else 0.", registry=self._registry)
 
     def count_request(self, outcome: str, seconds: float) -> None:
@@ -71,6 +77,10 @@ class Metrics:
         """Record how long one request spent in each stage."""
         for stage, duration in seconds.items():
             self._stages.labels(stage).observe(duration)
+
+    def count_job(self, outcome: str) -> None:
+        """Count one job that ended."""
+        self._jobs.labels(outcome).inc()
 
     def set_ready(self, ready: bool) -> None:
         """Say whether requests can be served."""

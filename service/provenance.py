@@ -64,14 +64,23 @@ class Provenance(BaseModel):
     """What a detector found in this picture and in those made for it before; None where nobody looked."""
 
 
-def encoded_image(image: PillowImage.Image, image_format: ImageFormat, record: Provenance) -> bytes:
-    """Return the image as a file of this format with its record inside."""
+def encoded_image(
+    image: PillowImage.Image, image_format: ImageFormat, record: Provenance, quality: int | None = None
+) -> bytes:
+    """Return the image as a file of this format with its record inside.
+
+    `quality` is JPEG's and WebP's, 0 to 100; without it a WebP is lossless. A PNG always is.
+    """
     text = _ascii_json(record.model_dump(mode="json"))
     if image_format == "png":
         return _png(image, text)
     file = io.BytesIO()
     if image_format == "jpeg":
-        image.save(file, "jpeg", quality=JPEG_QUALITY, exif=_user_comment(text))
+        image.save(
+            file, "jpeg", quality=JPEG_QUALITY if quality is None else quality, exif=_user_comment(text)
+        )
+    elif quality is not None:
+        image.save(file, "webp", quality=quality, exif=_user_comment(text))
     else:
         image.save(file, "webp", lossless=True, exif=_user_comment(text))
     return file.getvalue()

@@ -9,11 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from service.errors import EngineDownError, LoadFailedError, NotReadyError, ServiceError
+from policies.ledger import Ledger
+from service.catalogue import Catalogue
+from service.configured import ConfiguredPolicies
+from service.errors import (
+    EngineDownError,
+    LoadFailedError,
+    NotReadyError,
+    ServiceError,
+    StateUnavailableError,
+)
 from service.generation import Generation
 from service.loading import load_service
 from service.settings import Settings
 from service.state.shared import SharedState
+from service.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +40,7 @@ class Ready:
     """Requests can be served."""
 
     generation: Generation
+    catalogue: Catalogue
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,16 @@ State: TypeAlias = Loading | Ready | Failed
 class Readiness:
     """Loads the model and keeps the state; `on_change` hears each new one."""
 
-    def __init__(self, settings: Settings, shared: SharedState, on_change: Callable[[State], None]) -> None:
+    def __init__(
+        self, settings: Settings, shared: SharedState, ledger: Ledger, on_change: Callable[[State], None]
+    ) -> None:
         self._state: State = Loading()
         self._settings = settings
         self._shared = shared
+        self._ledger = ledger
         self._on_change = on_change
+        self._catalogue: Catalogue | None = None
+        self._watcher: Watcher | None = None
 
     @property
     def state(self) -> State:
@@ -62,23 +78,56 @@ class Readiness:
         """Load, and end ready or failed."""
         try:
             loaded = await asyncio.to_thread(load_service, self._settings)
+            generation = Generation(loaded, self._settings, self._ledger)
+            self._catalogue = Catalogue(generation, self._settings, self._shared)
+            await self._opened(self._catalogue)
         except LoadFailedError as error:
             self._enter(Failed(error))
         except Exception as error:
             logger.exception("Loading failed in an unforeseen way.")
             self._enter(Failed(LoadFailedError(f"Loading failed: {error!r}.", cure="See the log.")))
         else:
-            self._enter(Ready(Generation(loaded, self._settings, self._shared.ledger)))
+            self._watcher = Watcher(self._catalogue)
+            self._enter(Ready(generation, self._catalogue))
 
-    def generation(self) -> Generation:
+    def ready(self) -> Ready:
         """Return what serves requests; raise NotReadyError, LoadFailedError or EngineDownError where nothing does."""
         match self.state:
-            case Ready(generation):
-                return generation
+            case Ready() as ready:
+                return ready
             case Failed(error):
                 raise error
             case Loading():
                 raise NotReadyError(RETRY_AFTER_S)
+
+    def generation(self) -> Generation:
+        """Return what makes images; raises as `ready` does."""
+        return self.ready().generation
+
+    @property
+    def policies(self) -> ConfiguredPolicies:
+        """The policies that requests can name, or will be able to."""
+        if isinstance(self._state, Ready):
+            return self._state.generation.loaded.policies
+        return self._settings.configured_policies
+
+    def close(self) -> None:
+        """Follow the shelf no longer, and let go of what was taken from it; it may take seconds."""
+        if self._watcher is not None:
+            self._watcher.close()
+        if self._catalogue is not None:
+            self._catalogue.close()
+
+    async def _opened(self, catalogue: Catalogue) -> None:
+        """Open a catalogue, as soon as it can be."""
+        while True:
+            try:
+                return await asyncio.to_thread(catalogue.open)
+            except StateUnavailableError:
+                logger.warning(
+                    "A configured policy may need what is on the shelf, which cannot be reached: not ready until it is."
+                )
+                await asyncio.sleep(RETRY_AFTER_S)
 
     def _enter(self, state: State) -> None:
         self._state = state

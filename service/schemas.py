@@ -38,7 +38,10 @@ PolicyOrName = Annotated[
 
 # The limit on the length also makes pydantic refuse what is no valid Unicode.
 Prompt = Annotated[str, Field(strict=True, max_length=MAX_PROMPT_CHARACTERS)]
+WrittenPrompt = Annotated[Prompt, AfterValidator(_not_blank)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Guidance = Annotated[float, Field(strict=True, ge=0, le=50, allow_inf_nan=False)]
 
 
 class _Wire(BaseModel):
@@ -50,15 +53,15 @@ class _Wire(BaseModel):
 class GenerateRequest(_Wire):
     """What to draw, and under which policy. Upper limits are the service's settings."""
 
-    prompt: Annotated[Prompt, AfterValidator(_not_blank)] = Field(examples=["a photo of a doctor"])
+    prompt: WrittenPrompt = Field(examples=["a photo of a doctor"])
     negative_prompt: Prompt = Field(default="", description="What the pictures should not show.")
     num_images: Positive = Field(default=1, description="All in one batch, each with its own draw.")
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] | None = Field(
+    seed: Seed | None = Field(
         default=None,
         description="Seed of the first image; image i gets seed + i, modulo 2**63. Default: drawn.",
     )
     num_inference_steps: Positive = 50
-    guidance_scale: Annotated[float, Field(strict=True, ge=0, le=50, allow_inf_nan=False)] = 5.0
+    guidance_scale: Guidance = 5.0
     height: Positive | None = Field(default=None, description="In pixels. Default: the model's size.")
     width: Positive | None = Field(default=None, description="In pixels. Default: the model's size.")
     scheduler: str = Field(default="ddim", examples=["ddim", "euler", "dpm++-2m"])
@@ -115,6 +118,7 @@ class ImageItem(_Wire):
 
     b64_json: str | None = Field(description="The image file, in base64; null where it is blocked.")
     seed: int
+    label: str = Field(description="What was drawn for it, in short, as under it in a grid.")
     applied: tuple[AppliedConcept, ...]
     averted: tuple[AvertedConcept, ...] = Field(description="What the policy put into the negative prompt.")
     screen: ScreenResult | None = Field(description="What the policy's screen found; null without one.")
@@ -174,6 +178,10 @@ class PoliciesResponse(_Wire):
 
     default: str
     floor: Policy | None = Field(description="What holds for every request, under any policy.")
+    tenant_floor: Policy | None = Field(description="What holds on top of it for the caller's tenant.")
+    concepts: tuple[str, ...] | None = Field(
+        description="Those that a policy in a request of the caller's may name; null for all."
+    )
     policies: Mapping[str, Policy]
 
 
@@ -232,6 +240,45 @@ class ExplainResponse(_Wire):
         description="Who would look at the pictures; null where nobody would."
     )
     images: tuple[PlannedImage, ...]
+
+
+class CatalogueEntry(_Wire):
+    """One version of a vector, and what the answering replica does with it."""
+
+    concept: str
+    version: int
+    state: Literal["served", "superseded", "retired", "unserved"] = Field(
+        description="superseded: a later one is served. unserved: the problem says why."
+    )
+    digest: str | None = Field(description="Of the file; null for one of the configured library.")
+    published_s: float | None = Field(description="When, in seconds since 1970; null likewise.")
+    problem: str | None
+
+
+class CatalogueResponse(_Wire):
+    """All versions of all vectors."""
+
+    revision: int | None = Field(
+        description="The same on two replicas where they know the same; null before the shelf was read."
+    )
+    vectors: tuple[CatalogueEntry, ...]
+
+
+class RetiredResponse(_Wire):
+    """What was retired."""
+
+    retired: tuple[str, ...] = Field(description="None where all were before.", examples=[["woman@2"]])
+    served: str | None = Field(
+        description="What new requests get in its place; null where the concept is gone.",
+        examples=["woman@1"],
+    )
+
+
+class ReloadedResponse(_Wire):
+    """The policies were read again."""
+
+    policies: tuple[str, ...]
+    waiting: tuple[str, ...] = Field(description="Other settings that changed: they wait for a restart.")
 
 
 class HealthResponse(_Wire):

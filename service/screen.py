@@ -14,7 +14,7 @@ from PIL import Image
 
 from detectors import UnsafeDetector
 from detectors.unsafe import DRAWN, NUDITY, TEXTS, TOLD
-from diffusion import GeneratedImage, Order
+from diffusion import GeneratedImage
 from policies.plan import ImagePlan
 from policies.screen_rule import ScreenRule
 from service.errors import ScreenFailedError
@@ -26,10 +26,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Take:
-    """One image as it was planned, ordered and made, and what the screen said of it, where one looked."""
+    """One image as it was planned and made, and what the screen said of it, where one looked."""
 
     plan: ImagePlan
-    order: Order
     made: GeneratedImage
     screen: ScreenResult | None = None
 
@@ -39,8 +38,8 @@ class Take:
         return self.screen is not None and self.screen.outcome == "blocked"
 
 
-Retake: TypeAlias = Callable[[Sequence[Take], int], Awaitable[Sequence[Take]]]
-"""Makes images again, from their first takes and the number of the retry, in order."""
+Retake: TypeAlias = Callable[[Sequence[int], int], Awaitable[Sequence[Take]]]
+"""Makes images again, from their numbers and the number of the retry, in order."""
 
 
 class Screen:
@@ -119,7 +118,7 @@ async def screened(takes: Sequence[Take], rule: ScreenRule, screen: Screen, reta
                 last[image] = replace(last[image], screen=result)
         if again:
             # All of them have been looked at equally often.
-            retaken = await retake([takes[image] for image in again], len(attempts[again[0]]))
+            retaken = await retake(again, len(attempts[again[0]]))
             for image, take in zip(again, retaken, strict=True):
                 last[image] = take
         left = again

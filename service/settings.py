@@ -13,6 +13,7 @@ from pydantic import (
     DirectoryPath,
     Field,
     FilePath,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
@@ -32,8 +33,14 @@ from policies.errors import choose_from
 from policies.files import read_policies, shipped_policies
 from policies.prompt_reading.lexicon import load_lexicon
 from policies.prompt_reading.phrase_patterns import load_patterns
+from service.configured import ConfiguredPolicies
+from service.loopback import is_loopback
 from service.schemas import POLICY_TAGS, PolicyOrName
 from service.state.address import check_address
+from service.state.jobs import CLAIM_KEPT_S, RESULT_KEPT_S
+from service.state.options import StateOptions
+from service.state.vector_store import check_vector_store
+from service.tenants import TenantSettings
 
 PREFIX = "TRIMTAB_"
 DEMO_MODEL = "demo"
@@ -101,11 +108,35 @@ class Settings(BaseSettings):
         "auto takes the fastest.",
     )
     max_waiting: int = Field(default=1024, ge=1, description="Images that may wait for the engine.")
+    max_vector_norm: float = Field(
+        default=20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest norm of an uploaded vector at its recommended strength, against its site's activation.",
+    )
 
     redis_url: SecretStr | None = Field(
         default=None,
-        description="The Redis that replicas share their state in, redis:// or rediss://. Default: none.",
+        description="The Redis that replicas share their state in, redis:// or rediss://, or redis+sentinel:// or "
+        "rediss+sentinel:// with its sentinels. Default: none.",
     )
+    vector_store: str | None = Field(
+        default=None,
+        description="Where the files of uploaded vectors are kept: a folder, or an fsspec URL such as "
+        "s3://bucket/path. Default: with the shared state.",
+    )
+    job_attempts: int = Field(
+        default=3, ge=1, description="Workers that may begin a job and fall silent before it is set aside."
+    )
+    claim_kept_s: float = Field(
+        default=CLAIM_KEPT_S,
+        ge=0.1,
+        description="Seconds of a worker's silence after which its jobs are another's.",
+    )
+    result_kept_s: float = Field(
+        default=RESULT_KEPT_S, gt=0, description="Seconds that a job's answer is kept once it has ended."
+    )
+    max_waiting_jobs: int = Field(default=1024, ge=1, description="Jobs that may wait for a worker.")
 
     screen_detector: Literal["auto", "oracle", "clip", "nudenet", "none"] = Field(
         default="auto",
@@ -118,6 +149,24 @@ class Settings(BaseSettings):
         default=None,
         description="NudeNet's .onnx file, for the screen detector nudenet. Default: its package's.",
     )
+
+    keys: Path | None = Field(
+        default=None, description="The file of API keys, which 'trimtab keys' writes. Default: no keys."
+    )
+    tenants: dict[Name, TenantSettings] = Field(
+        default_factory=dict,
+        description="What holds for the keys of each tenant. Where none is named, any tenant's keys open.",
+    )
+    allow_anonymous: bool = Field(
+        default=False,
+        description="Without keys, listen to other machines too: everyone may generate, nobody administer.",
+    )
+
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._given = given
 
     @field_validator("lexicon")
     @classmethod
@@ -139,6 +188,13 @@ class Settings(BaseSettings):
         if redis_url is not None:
             check_address(redis_url.get_secret_value())
         return redis_url
+
+    @field_validator("vector_store")
+    @classmethod
+    def _vector_store_can_be_opened(cls, vector_store: str | None) -> str | None:
+        if vector_store is not None:
+            check_vector_store(vector_store)
+        return vector_store
 
     @field_validator("policies")
     @classmethod
@@ -188,10 +244,56 @@ class Settings(BaseSettings):
             raise ValueError("screen_detector: clip needs a model. Set screen_clip to the folder of one.")
         return self
 
+    @model_validator(mode="after")
+    def _tenants_have_floors(self) -> Self:
+        for name, tenant in self.tenants.items():
+            if isinstance(tenant.floor, str) and tenant.floor not in self.policies:
+                raise ValueError(
+                    f"tenants.{name}.floor: there is no policy {tenant.floor!r}. "
+                    f"{choose_from(tenant.floor, self.policies)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _nobody_gets_round_the_keys(self) -> Self:
+        if self.keys is not None and self.allow_anonymous:
+            raise ValueError(
+                "allow_anonymous: there are keys, which it would get round. Leave one of the two out."
+            )
+        if self.keys is None and self.tenants:
+            raise ValueError("tenants: without keys nobody is one of them. Set keys to the file of keys.")
+        if self.keys is None and not self.allow_anonymous and not is_loopback(self.host):
+            raise ValueError(
+                f"host: without keys the service listens to this machine alone, and {self.host!r} is for others too. "
+                "Set keys (make them with 'trimtab keys create'), or host to 127.0.0.1; or set allow_anonymous "
+                "where whoever reaches the service may generate."
+            )
+        return self
+
     @property
     def held_floor(self) -> Policy | None:
         """The policy that holds for every request."""
         return self.policies[self.floor] if isinstance(self.floor, str) else self.floor
+
+    @property
+    def configured_policies(self) -> ConfiguredPolicies:
+        """The policies, with the floors."""
+        return ConfiguredPolicies(self.policies, self.default_policy, self.held_floor, self.tenants)
+
+    def read_again(self) -> "Settings":
+        """Return what the same options, the variables, the file and the policy folder say now; raises SettingsError."""
+        return load_settings(self._given)
+
+    @property
+    def state_options(self) -> StateOptions:
+        """How the store keeps its state."""
+        return StateOptions(
+            job_attempts=self.job_attempts,
+            max_waiting_jobs=self.max_waiting_jobs,
+            claim_kept_s=self.claim_kept_s,
+            result_kept_s=self.result_kept_s,
+            vector_store=self.vector_store,
+        )
 
     @property
     def screen(self) -> Literal["oracle", "clip", "nudenet", "none"]:

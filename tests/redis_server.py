@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -19,11 +20,12 @@ class RedisServer:
     Without `keep` it forgets everything when it stops; with it every write is on disk before it is answered.
     """
 
-    def __init__(self, folder: Path, *, keep: bool = False) -> None:
+    def __init__(self, folder: Path, *, keep: bool = False, options: Sequence[str] = ()) -> None:
         self._program = shutil.which("redis-server")
         assert self._program, "The tests need redis-server: run scripts/install-test-services."
         self._folder = folder
         self._keep = keep
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._was_started = False
         self.port = _free_port()
@@ -50,6 +52,7 @@ class RedisServer:
                 self._program,
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
                 *("--logfile", str(self._folder / "redis.log"), *persistence),
+                *self._options,
             ]
         )
         deadline = time.monotonic() + START_TIMEOUT_S

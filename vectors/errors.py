@@ -62,9 +62,10 @@ class PhraseError(VectorError):
 class VectorFormatError(VectorError):
     """A file is not a sound vector file: damaged, foreign, hostile or of a newer format."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        self.path = path
-        super().__init__(f"{path}: {problem}")
+    def __init__(self, source: Path | str, problem: str) -> None:
+        self.source = source
+        self.problem = problem
+        super().__init__(f"{source}: {problem}")
 
 
 class VectorMismatchError(VectorError):

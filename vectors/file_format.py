@@ -1,12 +1,14 @@
 """The vector's file: safetensors, one fp32 tensor "vector", string metadata; never pickled.
 
-Entry points: `save_vector` and `load_vector`. Writing is atomic; reading trusts nothing in the file.
+Entry points: `save_vector`, `load_vector`, and `read_vector` for a file's bytes. Writing is atomic; reading trusts
+nothing in the file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import struct
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,8 @@ SUFFIX = ".safetensors"
 TEMPORARY_SUFFIX = ".tmp"
 # A map of 1280 channels at 2048 px is 5 MB of fp32; anything near this bound is not a concept vector.
 MAX_FILE_BYTES = 64 * 2**20
+# Headers that are written here have some 2 KB; this one holds hundreds of prompts and measured strengths.
+MAX_HEADER_BYTES = 256 * 2**10
 
 _TENSOR = "vector"
 
@@ -38,7 +42,7 @@ def save_vector(vector: ConceptVector, path: Path) -> None:
     the disk refuses.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with staged(vector, path.parent) as temporary:
+    with staged(content_of(vector), path.parent) as temporary:
         os.replace(temporary, path)
     sync_folder(path.parent)
 
@@ -51,13 +55,21 @@ def load_vector(path: Path) -> ConceptVector:
     """
     _check_size(path)
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = _checked_metadata(path, file.metadata() or {})
-            values = _checked_values(path, file, metadata)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise VectorFormatError(
-            path, f"not a readable safetensors file ({error}); get it again from its source."
-        ) from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise VectorFormatError(path, f"cannot be read ({error}).") from error
+    return read_vector(content, path)
+
+
+def read_vector(content: bytes, source: Path | str) -> ConceptVector:
+    """Read a vector from its file's bytes, whoever wrote them; raises as `load_vector` does, naming `source`."""
+    header = _header(content, source)
+    try:
+        tensors = safetensors.deserialize(content)
+    except safetensors.SafetensorError as error:
+        raise _unreadable(source, error) from error
+    metadata = _checked_metadata(source, header)
+    values = _checked_values(source, dict(tensors), metadata)
     try:
         vector = ConceptVector(
             concept=metadata.concept,
@@ -72,30 +84,35 @@ def load_vector(path: Path) -> ConceptVector:
             effect=metadata.effect,
         )
     except InvalidVectorError as error:
-        raise VectorFormatError(path, f"does not hold a sound vector. {error}") from error
+        raise VectorFormatError(source, f"does not hold a sound vector. {error}") from error
     if vector.digest != metadata.digest:
         raise VectorFormatError(
-            path,
+            source,
             f"was altered after it was written: its digest is {vector.digest}, its metadata say "
             f"{metadata.digest}; get it again from its source.",
         )
     return vector
 
 
+def content_of(vector: ConceptVector) -> bytes:
+    """The vector's file."""
+    return safetensors.torch.save({_TENSOR: vector.values}, metadata=_metadata_of(vector))
+
+
 @contextmanager
-def staged(vector: ConceptVector, folder: Path) -> Iterator[Path]:
-    """The vector's file, whole and on disk, under a temporary name in `folder`; gone again on exit.
+def staged(content: bytes, folder: Path, *, is_synced: bool = True) -> Iterator[Path]:
+    """A file, whole and, where `is_synced`, on disk, under a temporary name in `folder`; gone again on exit.
 
     The caller renames or links it to its final name, which makes it appear at once.
     """
-    content = safetensors.torch.save({_TENSOR: vector.values}, metadata=_metadata_of(vector))
     temporary = folder / f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
     try:
         # "x" rather than tempfile: the file gets the permissions of any other, so that a service may read it.
         with temporary.open("xb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if is_synced:
+                file.flush()
+                os.fsync(file.fileno())
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
@@ -151,24 +168,61 @@ def _check_size(path: Path) -> None:
         raise VectorFormatError(path, "there is no such file; name a vector's .safetensors file.")
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        raise VectorFormatError(
-            path,
-            f"has {size:,} bytes, a vector has at most {MAX_FILE_BYTES:,}; this is another kind of file.",
+        raise _too_large(path, size)
+
+
+def _header(content: bytes, source: Path | str) -> dict[str, object]:
+    """Return the metadata of a file's header, read no further than the header says, and that is not far."""
+    if len(content) > MAX_FILE_BYTES:
+        raise _too_large(source, len(content))
+    length = struct.unpack_from("<Q", content)[0] if len(content) >= 8 else 0
+    if not 0 < length <= min(MAX_HEADER_BYTES, len(content) - 8):
+        raise _unreadable(
+            source,
+            f"its header is to have {length:,} of {len(content):,} bytes, and at most {MAX_HEADER_BYTES:,}",
         )
+    try:
+        header = json.loads(content[8 : 8 + length].decode("utf-8"), object_pairs_hook=_named_once)
+        metadata = header.get("__metadata__", {})
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise _unreadable(source, f"its header is not sound: {error}") from error
+    if not isinstance(metadata, dict):
+        raise _unreadable(source, f"its metadata are {metadata!r:.40}")
+    return metadata
 
 
-def _checked_metadata(path: Path, metadata: dict[str, str]) -> _Metadata:
+def _named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """JSON would silently keep the last of two values of one key."""
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return named
+
+
+def _unreadable(source: Path | str, problem: object) -> VectorFormatError:
+    return VectorFormatError(
+        source, f"is not a readable safetensors file ({problem}); get it again from its source."
+    )
+
+
+def _too_large(source: Path | str, size: int) -> VectorFormatError:
+    return VectorFormatError(
+        source, f"has {size:,} bytes, a vector has at most {MAX_FILE_BYTES:,}; this is another kind of file."
+    )
+
+
+def _checked_metadata(source: Path | str, metadata: dict[str, object]) -> _Metadata:
     version = metadata.get("format_version")
     if version is None:
         raise VectorFormatError(
-            path,
+            source,
             "is a safetensors file, but not a concept vector's (it has no format_version); "
             "vectors are written by save_vector, learn-vector or `trimtab vectors import`.",
         )
     if version != FORMAT_VERSION:
         raise VectorFormatError(
-            path,
-            f"has format version {version[:40]!r}, this Trimtab reads {FORMAT_VERSION!r}; "
+            source,
+            f"has format version {version!r:.40}, this Trimtab reads {FORMAT_VERSION!r}; "
             "upgrade Trimtab or get the vector in the format it reads.",
         )
     try:
@@ -177,27 +231,30 @@ def _checked_metadata(path: Path, metadata: dict[str, str]) -> _Metadata:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise VectorFormatError(
-            path, f"has unsound metadata: {where}: {first['msg']}; get it again from its source."
+            source, f"has unsound metadata: {where}: {first['msg']}; get it again from its source."
         ) from error
 
 
-def _checked_values(path: Path, file: Any, metadata: _Metadata) -> torch.Tensor:
-    names = sorted(file.keys())
-    if names != [_TENSOR]:
+def _checked_values(
+    source: Path | str, tensors: dict[str, dict[str, Any]], metadata: _Metadata
+) -> torch.Tensor:
+    if list(tensors) != [_TENSOR]:
         raise VectorFormatError(
-            path,
-            f"holds the tensors {names[:5]} instead of one named {_TENSOR!r}; it is not a concept vector's.",
+            source,
+            f"holds the tensors {sorted(tensors)[:5]} instead of one named {_TENSOR!r}; it is not a concept "
+            "vector's.",
         )
-    entry = file.get_slice(_TENSOR)
-    dtype, shape = entry.get_dtype(), tuple(entry.get_shape())
+    entry = tensors[_TENSOR]
+    dtype, shape = entry["dtype"], tuple(entry["shape"])
     if dtype != "F32":
         raise VectorFormatError(
-            path, f"holds values of type {dtype}; a vector's are F32: save it again in fp32."
+            source, f"holds values of type {dtype}; a vector's are F32: save it again in fp32."
         )
     if shape != metadata.shape:
         raise VectorFormatError(
-            path,
+            source,
             f"holds values of shape {shape}, its metadata say {metadata.shape}; get the file again.",
         )
-    values: torch.Tensor = file.get_tensor(_TENSOR)
-    return values
+    if 0 in shape:
+        raise VectorFormatError(source, f"holds values of shape {shape}; it must be [C, h, w], none 0.")
+    return torch.frombuffer(entry["data"], dtype=torch.float32).reshape(shape)

@@ -19,7 +19,15 @@ from vectors.errors import (
     VectorError,
     VectorFormatError,
 )
-from vectors.file_format import SUFFIX, TEMPORARY_SUFFIX, load_vector, staged, sync_folder
+from vectors.file_format import (
+    SUFFIX,
+    TEMPORARY_SUFFIX,
+    content_of,
+    load_vector,
+    read_vector,
+    staged,
+    sync_folder,
+)
 from vectors.names import Reference, is_concept_name, parsed_version
 from vectors.sets import DEFAULT_SETS, ConceptSet, read_sets, write_sets
 
@@ -79,7 +87,7 @@ class VectorLibrary:
         """
         folder = self.root / vector.concept
         folder.mkdir(parents=True, exist_ok=True)
-        with staged(vector, folder) as temporary:
+        with staged(content_of(vector), folder) as temporary:
             while True:
                 version = max(self._numbers(vector.concept, SUFFIX, _DELETED_SUFFIX), default=0) + 1
                 path = folder / f"{version}{SUFFIX}"
@@ -90,6 +98,21 @@ class VectorLibrary:
                     continue
                 break
         sync_folder(folder)
+        return StoredVector(vector.concept, version, path, vector)
+
+    def adopt(self, content: bytes, version: int) -> StoredVector:
+        """Keep a vector's file, byte by byte, as this very version; one that is there is replaced.
+
+        It need not survive a power cut, since what is adopted is kept elsewhere. Raises VectorFormatError where it is
+        no sound one, InvalidReferenceError for a number that no version has, OSError where the disk refuses.
+        """
+        vector = read_vector(content, f"the file of version {version}")
+        if parsed_version(str(version)) is None:
+            raise InvalidReferenceError(f"{vector.concept}@{version}", "versions count from 1")
+        path = self._path(vector.concept, version)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with staged(content, path.parent, is_synced=False) as temporary:
+            os.replace(temporary, path)
         return StoredVector(vector.concept, version, path, vector)
 
     def names(self) -> Sequence[str]:

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from policies.errors import choose_from
-from service.dependencies import ReadyGeneration
+from service.dependencies import ReadyGeneration, needs
 from service.errors import UnknownVectorError
 from service.schemas import ErrorResponse, VectorDetail, VectorsResponse, VectorSummary
 from vectors import StoredVector
 
-router = APIRouter(prefix="/vectors", tags=["vectors"])
+router = APIRouter(prefix="/vectors", tags=["vectors"], dependencies=[needs("read")])
 
 
 @router.get("")

@@ -222,3 +222,21 @@ def test_preparing_what_can_be_made_makes_nothing(sd1_engine, watched):
 def test_batches_hold_at_least_one_row(sd1, library):
     with pytest.raises(SamplingError, match="Batches of 0 rows"):
         Engine(sd1, library, max_batch_rows=0)
+
+
+def test_free_rows_count_what_waits_and_runs_by_its_passes_and_its_area(sd1, make_vector, library):
+    engine = Engine(sd1, library, max_batch_rows=8)
+    assert engine.free_rows == 8
+    long = Sampling(num_inference_steps=500)
+    guided = engine.submit(engine.prepare([Row("a cat", seed) for seed in range(2)], long), lambda _: None)
+    assert engine.free_rows == 4
+    unguided = Sampling(num_inference_steps=500, guidance_scale=1.0)
+    plain = engine.submit(engine.prepare([Row("a cat", 1)], unguided), lambda _: None)
+    assert engine.free_rows == 3
+    height, width = (2 * side for side in sd1.default_size)
+    large = Sampling(num_inference_steps=500, height=height, width=width)
+    larger = engine.submit(engine.prepare([Row("a cat", 1)], large), lambda _: None)
+    assert engine.free_rows < 3 - 4 * 2  # four times the area, and attention on top
+    for submission in (guided, plain, larger):
+        submission.cancel()
+    assert engine.free_rows == 8

@@ -284,6 +284,56 @@ def test_a_cancelled_task_gives_up_its_rows(engine):
     assert len(pictures(run(engine, engine.prepare([ROW], SHORT)))) == 1
 
 
+def test_a_task_that_is_cancelled_as_something_happens_gives_up_its_rows(engine):
+    orders = engine.prepare([ROW], Sampling(50))
+    seen: list[Event] = []
+
+    async def consume() -> None:
+        async with aclosing(engine.stream(orders, waiting_every_s=10)) as events:
+            async for event in events:
+                seen.append(event)
+
+    async def main() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.create_task(consume())
+        told = loop.call_soon_threadsafe
+
+        def told_and_cancelled(tell: Callable[..., object], *args: object) -> object:
+            loop.call_soon_threadsafe = told  # once is enough
+            return told(lambda: (tell(*args), task.cancel()))
+
+        while len(seen) < 5:
+            await asyncio.sleep(0)
+        loop.call_soon_threadsafe = told_and_cancelled
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert not pictures(seen)
+    assert len(pictures(run(engine, engine.prepare([ROW], SHORT)))) == 1
+
+
+def test_tenants_wait_in_the_order_of_their_shares(sd1, library):
+    engine = Engine(sd1, library, 2, weights={"large": 3.0})
+    started, release = threading.Event(), threading.Event()
+
+    def hold(_rows: int) -> None:
+        started.set()
+        release.wait(30)
+
+    happened: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    orders = engine.prepare([replace(ROW, seed=seed) for seed in range(8)], Sampling(num_inference_steps=50))
+    with before_each_pass(sd1, hold):
+        first = engine.submit(orders[:1], happened.put, tenant="other")
+        assert started.wait(30)
+        small = engine.submit(orders, happened.put, tenant="small")
+        large = engine.submit(orders, happened.put, tenant="large")
+        of_small, of_large = (sorted(one.positions().values()) for one in (small, large))
+        assert sum(place <= 8 for place in of_large) == 3 * sum(place <= 8 for place in of_small)
+        for submission in (first, small, large):
+            submission.cancel()
+        release.set()
+
+
 def test_waiting_rows_have_positions_and_leave_with_their_call(engine):
     started = threading.Event()
     release = threading.Event()
@@ -328,6 +378,28 @@ def test_a_deadline_ends_an_image_before_another_step(engine):
     events = run(engine, engine.prepare([ROW], Sampling(900)), timeout_s=0.2)
     assert isinstance(errors(events)[0], DeadlineExceeded)
     assert sum(isinstance(event, Stepped) for event in events) < 900
+
+
+@pytest.mark.parametrize("error", [None, torch.OutOfMemoryError("no room")])
+def test_a_deadline_that_comes_during_a_step_ends_that_image_and_no_other(sd1, library, error):
+    now_s = [0.0]
+    engine = Engine(sd1, library, clock=lambda: now_s[0])
+    late, other = engine.prepare([ROW], Sampling(1)), engine.prepare([ROW], SHORT)
+    happened: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def too_long(_unet_rows: int) -> None:
+        if not now_s[0]:
+            now_s[0] = 2.0
+            engine.submit(other, happened.put)  # who comes sees that it is too late for the one before
+            if error is not None:
+                raise error
+
+    with before_each_pass(engine.model, too_long):
+        events = run(engine, late, timeout_s=1.0)
+    assert isinstance(errors(events)[0], DeadlineExceeded)
+    while not isinstance(event := happened.get(timeout=30), Finished):
+        assert not isinstance(event, Failed), event
+    assert engine.failure is None
 
 
 def test_out_of_memory_halves_the_batch_and_loses_nothing(engine):

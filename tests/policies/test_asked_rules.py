@@ -118,7 +118,7 @@ def test_what_cannot_be_followed_is_told_and_stays_in_the_text():
 
 
 def test_a_phrase_that_would_go_against_the_floor_is_left_out():
-    against = PRODUCTS | dict.fromkeys((("woman", "anti-sexual"), ("anti-sexual", "woman")), -1.0)
+    against = PRODUCTS | dict.fromkeys((("woman", "anti-sexual"), ("anti-sexual", "woman")), -2.0)
     concepts = Concepts(SETS, CONCEPTS.recommended, 3.0, products=against)
     floor = {"safety": [{"concept": "anti-sexual"}]}
     (image,) = planned("a fair-gender doctor", concepts=concepts, floor=floor)

@@ -264,9 +264,20 @@ def test_a_weaker_rule_is_brought_up_to_the_floor():
 def test_a_negative_strength_of_the_floor_is_held_too():
     floor = Policy(safety=(SafetyRule(concept="lewd", strength=-1.0),))
     assert under_floor(Policy(), floor, CONCEPTS).safety[0].strength == -1.0
-    for concept, strength in (("lewd", 1.0), ("smile", 1.0), ("anti-sexual", -1.0)):
+    for concept, strength in (("lewd", 1.0), ("smile", 3.0), ("anti-sexual", -1.0)):
         with pytest.raises(FloorError):
             under_floor(Policy(safety=(SafetyRule(concept=concept, strength=strength),)), floor, CONCEPTS)
+
+
+def test_vectors_may_undo_a_little_of_the_floors_but_not_much_together():
+    products = PRODUCTS | {(one, "anti-sexual"): -0.15 for one in ("smile", "old")}
+    concepts = Concepts(SETS, CONCEPTS.recommended, 3.0, CONCEPTS.words, products)
+    floor = Policy(safety=(SafetyRule(concept="anti-sexual"),))
+    smile, old = (SafetyRule(concept=concept) for concept in ("smile", "old"))
+    for alone in (smile, old):
+        under_floor(Policy(safety=(alone,)), floor, concepts)
+    with pytest.raises(FloorError, match="'old' with the strength 1 points against 'anti-sexual'"):
+        under_floor(Policy(safety=(smile, old)), floor, concepts)
 
 
 def test_words_are_not_undone_by_a_vector_either():

@@ -196,3 +196,18 @@ def test_the_example_of_the_interface_is_accepted(client):
         "safety": [{"concept": "anti-sexual", "strength": 1.0}, {"concept": "anti-violence"}],
     }
     assert client.post("/generate", json={**GOOD, "policy": policy}).status_code == 200
+
+
+def test_errors_before_any_route_have_the_form_of_the_family_that_asked(client):
+    for path, told in (
+        ("/v1/images/edits", {"error"}),
+        ("/sdapi/v1/img2img", {"error", "detail", "body", "errors"}),
+        ("/hf/image-to-image", {"error", "error_type", "field", "value"}),
+    ):
+        answer = client.post(path, json={})
+        assert answer.status_code == 404
+        assert set(answer.json()) == told
+        assert "unknown_address" in answer.text
+    error = client.post("/v1/images/edits", json={}).json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert client.get("/elsewhere").json()["error"]["code"] == "unknown_address"

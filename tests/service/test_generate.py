@@ -46,7 +46,9 @@ def test_answer_has_what_the_interface_promises(client, model):
     assert timings["generate"] > 0
     assert timings["total"] == pytest.approx(timings["queue"] + timings["generate"] + timings["encode"])
     for image in answer["images"]:
-        assert set(image) == {"b64_json", "seed", "applied", "averted", "screen", "blocked"}
+        assert set(image) == {"b64_json", "seed", "label", "applied", "averted", "screen", "blocked"}
+        gender, race, *_ = applied_names(image)
+        assert image["label"] == f"{gender} · {race}"
         assert opened(image).format == "PNG"
         assert opened(image).size == model.default_size
 

@@ -20,7 +20,7 @@ from redis_server import RedisServer
 
 from policies.ledger import Ledger, most_underserved, shares_of
 from service.errors import StateUnavailableError
-from service.state.redis import LEDGER_KEPT_S
+from service.state.redis_ledger import LEDGER_KEPT_S
 from service.state.shared import SharedState, open_state
 
 EVEN = {"woman": 0.5, "man": 0.5}

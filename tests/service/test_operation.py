@@ -67,6 +67,8 @@ def test_while_loading_the_process_is_healthy_and_not_ready(loading_client, unti
     for answer in (client.get("/readyz"), client.get("/vectors"), client.post("/generate", json=QUICK)):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "5"
+        assert answer.headers["retry-after-ms"] == "5000"
+        assert answer.headers["x-should-retry"] == "true"
         assert answer.json()["error"]["code"] == "not_ready"
     assert counted(client, "trimtab_ready") == 0
     assert counted(client, 'trimtab_requests_total{outcome="not_ready"}') == 1
@@ -85,6 +87,7 @@ def failed(options: dict[str, object], **changes: object) -> str:
         for answer in answers:
             assert answer.status_code == 503
             assert "retry-after" not in answer.headers
+            assert answer.headers["x-should-retry"] == "false"
             assert answer.json()["error"]["code"] == "load_failed"
         assert client.get("/healthz").status_code == 200
         assert counted(client, "trimtab_ready") == 0
@@ -328,5 +331,6 @@ def test_more_than_may_wait_is_refused_before_any_work(options, until_ready):
         answer = client.post("/generate", json={**QUICK, "num_images": 3})
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "queue_full")
         assert "at most 2 images at once" in answer.json()["error"]["message"]
+        assert answer.headers["x-should-retry"] == "false"
         assert client.post("/generate", json={**QUICK, "num_images": 2}).status_code == 200
         assert counted(client, 'trimtab_requests_total{outcome="queue_full"}') == 1

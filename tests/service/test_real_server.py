@@ -1,40 +1,23 @@
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-import uvicorn
+from real_server import real_server, sample
 
-from service.app import create_app
 from service.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def url(options: Mapping[str, object], until_ready) -> Iterator[str]:
+def url(options: Mapping[str, object]) -> Iterator[str]:
     """A server on a loopback port of its own, which allows long runs."""
-    app = create_app(Settings(**{**options, "max_steps": 1000}))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    until_ready(lambda path: httpx2.get(address + path))
-    yield address
-    server.should_exit = True
-    thread.join()
+    with real_server(Settings(**{**options, "max_steps": 1000})) as url:
+        yield url
 
 
 LONG = {"prompt": "a photo of a doctor", "num_inference_steps": 900, "num_images": 8}
 SHORT = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7}
-
-
-def sample(url: str, name: str) -> float:
-    """The value of one sample of /metrics, 0 where it has not been counted yet."""
-    lines = httpx2.get(f"{url}/metrics", timeout=60).text.splitlines()
-    return sum(float(line.removeprefix(f"{name} ")) for line in lines if line.startswith(f"{name} "))
 
 
 def test_images_over_a_real_connection(url):

@@ -66,7 +66,15 @@ def test_a_taken_port_is_refused_by_name():
 
 
 def test_a_foreign_address_is_refused_by_name():
-    assert "Cannot listen on 203.0.113.1, port 0" in refused("--host", "203.0.113.1", "--port", "0")
+    host = ("--host", "203.0.113.1", "--port", "0", "--allow-anonymous")
+    assert "Cannot listen on 203.0.113.1, port 0" in refused(*host)
+
+
+def test_other_machines_are_listened_to_with_keys_only(tmp_path):
+    assert "without keys the service listens to this machine alone" in refused("--host", "0.0.0.0")
+    missing = tmp_path / "keys.json"
+    said = refused("--host", "0.0.0.0", "--port", "0", "--keys", str(missing))
+    assert f"There is no key file {missing}." in said
 
 
 def test_a_bad_setting_is_refused_by_name():

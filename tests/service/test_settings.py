@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from policies.document import Policy
 from policies.files import shipped_policies
 from service.settings import Settings, SettingsError, load_settings
+from service.tenants import TenantSettings
 
 
 def written(folder: Path, text: str) -> Path:
@@ -96,6 +97,18 @@ def test_settings_cannot_be_changed():
         ("floor: calm", "floor: there is no policy 'calm'. There are: default, research-off, strict."),
         ("floor: {safety: [{concept: x, weight: 1}]}", "floor.safety.0.weight"),
         ("policies: {Default policy: {}}", "policies.Default policy"),
+        ("host: 0.0.0.0", "host: without keys the service listens to this machine alone, and '0.0.0.0' is"),
+        ("host: example.org", "'example.org' is for others too. Set keys"),
+        ("{keys: keys.json, allow_anonymous: true}", "allow_anonymous: there are keys"),
+        ("tenants: {shop: {}}", "tenants: without keys nobody is one of them. Set keys"),
+        (
+            "{keys: k, tenants: {shop: {floor: calm}}}",
+            "tenants.shop.floor: there is no policy 'calm'. There are:",
+        ),
+        ("{keys: k, tenants: {shop: {share: 0}}}", "tenants.shop.share = 0"),
+        ("{keys: k, tenants: {shop: {images_per_minute: 0}}}", "tenants.shop.images_per_minute = 0"),
+        ("{keys: k, tenants: {shop: {image_per_minute: 1}}}", "tenants.shop.image_per_minute"),
+        ("{keys: k, tenants: {Shop: {}}}", "tenants.Shop"),
         ("- port: 1", "holds [{'port': 1}], not settings"),
         ("just words", "not settings"),
         ("port: [", "cannot be read"),
@@ -132,7 +145,34 @@ def test_a_variable_that_is_no_json_is_refused(monkeypatch):
 
 
 def test_every_setting_is_described():
-    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+    for model in (Settings, TenantSettings):
+        assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1", "localhost"])
+def test_this_machine_alone_needs_no_keys(host):
+    assert load_settings({"host": host}).keys is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["0.0.0.0", "::", "", "0", "192.168.0.1", "::ffff:10.0.0.1", "fe80::1", "localhost.example", "127.1"],
+)
+def test_other_addresses_need_keys_or_to_be_told(host, tmp_path):
+    with pytest.raises(SettingsError, match="Set keys"):
+        load_settings({"host": host})
+    assert load_settings({"host": host, "keys": tmp_path / "keys.json"}).host == host
+    assert load_settings({"host": host, "allow_anonymous": True}).host == host
+
+
+def test_tenants_as_a_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRIMTAB_KEYS", str(tmp_path / "keys.json"))
+    monkeypatch.setenv("TRIMTAB_TENANTS", '{"shop": {"floor": "strict", "concepts": ["woman"], "share": 2}}')
+    settings = load_settings()
+    tenant = settings.tenants["shop"].tenant("shop", settings.policies)
+    assert (tenant.name, tenant.allowance.share, tenant.concepts) == ("shop", 2.0, {"woman"})
+    assert tenant.floor == settings.policies["strict"]
+    assert tenant.allowance.unlimited
 
 
 CALM = "name: calm\nversion: 1\nsafety: [{concept: anti-violence}]\n"

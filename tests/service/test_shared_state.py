@@ -1,3 +1,5 @@
+import socket
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,7 @@ from redis_server import RedisServer
 from service.app import create_app
 from service.errors import StateUnavailableError
 from service.settings import Settings, SettingsError, load_settings
-from service.state.address import check_address
+from service.state.address import check_address, parse_address
 from service.state.memory import MemoryState
 from service.state.shared import open_state
 
@@ -36,11 +38,31 @@ def test_the_variable_names_the_redis(monkeypatch, redis_server):
         "redis://localhost:6380/2",
         "rediss://user:s%40crt@redis.example:6380/0?ssl_ca_certs=/etc/ca.pem",
         "redis://[::1]:6379?socket_timeout=0.5&max_connections=4",
+        "redis+sentinel://one,two:26380,[::1]:26381/trimtab",
+        "rediss+sentinel://user:s%40crt@one:26379/trimtab/3?sentinel_password=x&ssl_ca_certs=/etc/ca.pem",
     ],
 )
 def test_addresses_that_are_taken(url):
     check_address(url)
     open_state(SecretStr(url)).close()
+
+
+def test_what_an_address_says():
+    plain = parse_address("redis://localhost")
+    assert (plain.hosts, plain.service, plain.database, plain.is_tls) == (
+        (("localhost", 6379),),
+        None,
+        0,
+        False,
+    )
+    watched = parse_address(
+        "rediss+sentinel://ada:s%40crt@one,two:26380,[::1]:7/main/3?sentinel_username=bob&socket_timeout=1.5"
+    )
+    assert watched.hosts == (("one", 26379), ("two", 26380), ("::1", 7))
+    assert (watched.service, watched.database, watched.is_tls) == ("main", 3, True)
+    assert (watched.username, watched.password, watched.sentinel_username) == ("ada", "s@crt", "bob")
+    assert watched.options == {"socket_timeout": 1.5}
+    assert "s@crt" not in repr(watched)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +77,13 @@ def test_addresses_that_are_taken(url):
         ("redis://localhost?ssl_cert_reqs=none", "no option 'ssl_cert_reqs'"),
         ("redis://localhost?socket_timeout=soon", "socket_timeout cannot be 'soon'. Give a number."),
         ("redis://localhost?socket_timeout", "redis://"),
+        ("redis://:s3cret@one,two", "redis+sentinel://"),
+        ("redis://:s3cret@one/many", "[/database]"),
+        ("redis+sentinel://:s3cret@one", "/service"),
+        ("redis+sentinel://:s3cret@one/trimtab/0/1", "/service"),
+        ("redis+sentinel://:s3cret@one,/trimtab", "/service"),
+        ("redis://localhost?sentinel_password=s3cret", "sentinel_password is for sentinels"),
+        ("redis://localhost?ssl_ca_certs=/etc/ca.pem", "ssl_ca_certs is for rediss"),
     ],
 )
 def test_a_bad_address_is_refused_without_its_password(monkeypatch, url, named):
@@ -77,6 +106,43 @@ def own_server(tmp_path) -> Iterator[RedisServer]:
     server.start()
     yield server
     server.kill()
+
+
+def test_a_redis_is_reached_over_tls_where_its_certificate_is_trusted(tmp_path):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "1", "-subj", "/CN=test"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
+    server = RedisServer(tmp_path, options=["--tls-port", str(port), *files])
+    server.start()
+    try:
+        trusting = open_state(SecretStr(f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}"))
+        trusting.check()
+        trusting.close()
+        wary = open_state(SecretStr(f"rediss://127.0.0.1:{port}"))
+        with pytest.raises(StateUnavailableError):
+            wary.check()
+        wary.close()
+    finally:
+        server.kill()
 
 
 def test_a_redis_that_hangs_is_given_up_on_and_taken_up_again(own_server):

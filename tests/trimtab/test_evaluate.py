@@ -130,7 +130,7 @@ def test_what_services_serve_is_measured_over_a_shared_redis(tmp_path: Path) -> 
             "fairness", *arguments, "--redis-url", server.url, "--json", told, "--report", page
         )
         with redis.Redis.from_url(server.url) as client:
-            counted = [client.hvals(key) for key in client.keys("*")]
+            counted = [client.hvals(key) for key in client.keys("trimtab:ledger:*")]
     finally:
         server.kill()
     assert code == 0, output
@@ -265,4 +265,4 @@ def test_the_shipped_safety_vectors_are_measured(tmp_path: Path) -> None:
         for one in json.loads(path.read_text())["result"]["conditions"]
     }
     for kind in ("sexual", "violent"):
-        assert shares[kind, 1] <= 0.2 < 0.5 < shares[kind, 0]
+        assert shares[kind, 1] <= 0.3 < 0.6 < shares[kind, 0]

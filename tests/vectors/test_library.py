@@ -12,6 +12,7 @@ from vectors.errors import (
     UnknownVersionError,
     VectorFormatError,
 )
+from vectors.file_format import content_of
 
 
 @pytest.fixture
@@ -81,6 +82,22 @@ class TestPublishing:
         monkeypatch.setattr(os, "link", overtaken)
         assert library.publish(make_vector(seed=8)).version == 2
         assert library.resolve("woman@1").digest == make_vector(seed=7).digest
+
+    def test_a_file_is_adopted_byte_by_byte_under_the_number_it_was_given(self, library, make_vector):
+        content = content_of(make_vector(seed=5))
+        adopted = library.adopt(content, 7)
+        assert adopted.path.read_bytes() == content
+        assert library.resolve("woman@7").digest == make_vector(seed=5).digest
+        assert library.publish(make_vector()).version == 8
+        library.adopt(content_of(make_vector(seed=6)), 7)
+        assert library.resolve("woman@7").digest == make_vector(seed=6).digest
+
+    def test_what_is_no_vector_is_not_adopted(self, library, make_vector):
+        with pytest.raises(VectorFormatError, match="version 1"):
+            library.adopt(b"no vector", 1)
+        with pytest.raises(InvalidReferenceError):
+            library.adopt(content_of(make_vector()), 0)
+        assert library.names() == []
 
     def test_a_crash_before_the_end_publishes_nothing(self, library, make_vector, start_python, tmp_path):
         seed = tmp_path / "seed.safetensors"

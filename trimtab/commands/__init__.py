@@ -7,7 +7,8 @@ import os
 
 import typer
 
-from trimtab.commands import demo, evaluate, policy, policy_explain, policy_simulate, vectors
+from trimtab.commands import demo, evaluate, keys, policy, policy_explain, policy_simulate, vectors
+from trimtab.commands.generate import generate
 from trimtab.commands.learn import learn
 from trimtab.commands.serve import serve
 
@@ -19,9 +20,11 @@ app = typer.Typer(
     help="Safe and fair images from a frozen text-to-image model, steered by concept vectors.",
 )
 app.command()(serve)
+app.command()(generate)
 app.command()(learn)
 app.add_typer(vectors.app, name="vectors")
 app.add_typer(policy.app, name="policy")
+app.add_typer(keys.app, name="keys")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(demo.app, name="demo")
 

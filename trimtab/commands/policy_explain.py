@@ -46,7 +46,7 @@ def explain(
     from policies.memory_ledger import MemoryLedger
     from service.errors import ServiceError
     from service.generation import Generation
-    from service.loading import load_service
+    from service.loading import load_alone
     from service.schemas import GenerateRequest
     from service.settings import SettingsError, load_settings
 
@@ -56,7 +56,7 @@ def explain(
             {"model": model, "vectors": vectors, "config": config, "floor": policy_or_name(floor)}
         )
         request = GenerateRequest(prompt=prompt, num_images=images, seed=seed, policy=policy_or_name(policy))
-        generation = Generation(load_service(settings), settings, MemoryLedger())
+        generation = Generation(load_alone(settings), settings, MemoryLedger())
         explained = generation.explain(request)
     if as_json:
         typer.echo(explained.model_dump_json(indent=2))

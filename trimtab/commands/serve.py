@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from service.readiness import State
     from service.settings import Settings
 
-# How long a shutdown waits for running requests; Kubernetes kills after 30 s.
-GRACEFUL_SHUTDOWN_S = 25
-
 
 class ListenError(Exception):
     """The address cannot be listened on."""
@@ -36,6 +33,17 @@ def serve(
     vectors: Annotated[
         Path | None, typer.Option(help="A vector library's directory. [default: the shipped vectors]")
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="The file of API keys; 'trimtab keys' writes it. [default: none, loopback only]"),
+    ] = None,
+    allow_anonymous: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-anonymous",
+            help="Listen to other machines without keys: whoever reaches the service may generate.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -47,7 +55,15 @@ def serve(
     from service.errors import ServiceError
     from service.settings import SettingsError, load_settings
 
-    options = {"host": host, "port": port, "model": model, "vectors": vectors, "config": config}
+    options = {
+        "host": host,
+        "port": port,
+        "model": model,
+        "vectors": vectors,
+        "keys": keys,
+        "allow_anonymous": allow_anonymous,
+        "config": config,
+    }
     with told_errors(SettingsError, ListenError, ServiceError):
         settings = load_settings(options)
         # Before anything slow: a taken port is known at once.
@@ -58,11 +74,10 @@ def serve(
 def _run(settings: Settings, listener: socket.socket) -> None:
     """Serve until told to stop; raise a ServiceError where the model cannot be loaded or breaks down."""
     typer.echo("Loading the model ...")
-    import uvicorn
-
     from service.app import create_app
     from service.errors import ServiceError
     from service.readiness import Failed, Ready
+    from service.server import Server
     from trimtab.commands.console import hide_loading_bars
 
     hide_loading_bars()
@@ -71,14 +86,12 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     def changed(state: State) -> None:
         match state:
             case Ready(generation):
-                typer.echo(_summary(settings, generation, listener))
+                typer.echo(_summary(generation, listener))
             case Failed(error):
                 failures.append(error)
                 server.should_exit = True
 
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings, changed), timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)
-    )
+    server = Server(create_app(settings, changed))
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
@@ -104,7 +117,7 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _summary(settings: Settings, generation: Generation, listener: socket.socket) -> str:
+def _summary(generation: Generation, listener: socket.socket) -> str:
     from vectors.names import shortened
 
     loaded = generation.loaded
@@ -112,7 +125,7 @@ def _summary(settings: Settings, generation: Generation, listener: socket.socket
     host, port = listener.getsockname()[:2]
     references = ", ".join(stored.reference for stored in loaded.vectors.values())
     policies = ", ".join(
-        f"{name} (default)" if name == settings.default_policy else name for name in settings.policies
+        f"{name} (default)" if name == loaded.policies.default else name for name in loaded.policies.named
     )
     return "\n".join(
         (

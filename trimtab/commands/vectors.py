@@ -17,6 +17,7 @@ from rich.text import Text
 from trimtab.commands.card import draw_card
 from trimtab.commands.console import told_errors
 from trimtab.commands.library import LibraryOption, NameArgument, opened_library
+from trimtab.commands.upload import upload
 
 if TYPE_CHECKING:
     from vectors.library import StoredVector
@@ -94,6 +95,7 @@ def show_vector(
 
 
 app.command("card")(draw_card)
+app.command("upload")(upload)
 
 
 @app.command("import")

@@ -1,0 +1,36 @@
+"""What a job's store keeps of the work: the plan, and what its client wants to hear of.
+
+Entry point: `JobPlan`, which goes into JSON and back.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from service.errors import UnreadablePlanError
+from service.planned import Planned
+
+
+class JobPlan(BaseModel):
+    """All that making a job takes, whoever makes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    planned: Planned
+    preview_every: int | None = None
+    """A small picture of every image is told each so many steps."""
+
+    def to_json(self) -> str:
+        """Return it as JSON."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what `to_json` wrote; raises UnreadablePlanError for anything else."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise UnreadablePlanError(
+                "The job's plan cannot be read: it was accepted by another version of the service.",
+                cure="Send it again.",
+            ) from error

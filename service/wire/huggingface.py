@@ -1,0 +1,102 @@
+"""The text-to-image task of Hugging Face's `InferenceClient`: request and errors. The answer is the picture's file.
+
+Entry points: `TextToImageRequest`, `image_format_of`, `error_body`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pydantic import Field, JsonValue
+
+from service.schemas import (
+    ErrorDetail,
+    GenerateRequest,
+    Guidance,
+    ImageFormat,
+    PolicyOrName,
+    Positive,
+    Prompt,
+    Seed,
+    WrittenPrompt,
+)
+from service.wire.asked import ClientBody, asked
+
+NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "prompt": "inputs",
+        **{
+            name: f"parameters.{name}"
+            for name in (
+                *("negative_prompt", "height", "width", "num_inference_steps", "guidance_scale", "scheduler"),
+                *("seed", "policy"),
+            )
+        },
+    }
+)
+"""What the task calls the service's fields."""
+
+SCHEDULERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "DDIMScheduler": "ddim",
+        "PNDMScheduler": "pndm",
+        "EulerDiscreteScheduler": "euler",
+        "EulerAncestralDiscreteScheduler": "euler-ancestral",
+        "DPMSolverMultistepScheduler": "dpm++-2m",
+        "LCMScheduler": "lcm",
+    }
+)
+"""diffusers' classes, by which endpoints at Hugging Face know schedulers; the service's own names are read too."""
+
+_FORMATS: Final[Mapping[str, ImageFormat]] = MappingProxyType(
+    {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/webp": "webp"}
+)
+
+
+class Parameters(ClientBody):
+    """How to draw: the client's arguments; `policy` comes in its `extra_body`."""
+
+    negative_prompt: Prompt | None = None
+    height: Positive | None = None
+    width: Positive | None = None
+    num_inference_steps: Positive | None = None
+    guidance_scale: Guidance | None = None
+    scheduler: str | None = Field(default=None, examples=["euler", "EulerDiscreteScheduler"])
+    seed: Seed | None = None
+    policy: PolicyOrName | None = None
+
+
+class TextToImageRequest(ClientBody):
+    """The body of POST /hf/text-to-image."""
+
+    inputs: WrittenPrompt
+    parameters: Parameters | None = None
+
+    def request(self, image_format: ImageFormat) -> GenerateRequest:
+        """Return what to draw."""
+        given = dict(self.parameters or Parameters())
+        scheduler = given["scheduler"]
+        return asked(
+            {
+                **given,
+                "scheduler": SCHEDULERS.get(scheduler or "", scheduler),
+                "prompt": self.inputs,
+                "image_format": image_format,
+            }
+        )
+
+
+def image_format_of(accept: str) -> ImageFormat:
+    """Return the first format of an Accept header that is made here; PNG where there is none."""
+    ranges = (media.partition(";")[0].strip().lower() for media in accept.split(","))
+    return next((_FORMATS[media] for media in ranges if media in _FORMATS), "png")
+
+
+def error_body(_status: int, detail: ErrorDetail) -> dict[str, JsonValue]:
+    """Return an error as the client prints it, with the rest beside it."""
+    return {
+        "error": f"{detail.message} {detail.cure}",
+        "error_type": detail.code,
+        "field": detail.field,
+        "value": detail.value,
+    }

@@ -1,0 +1,229 @@
+"""Requests that clients send twice with one Idempotency-Key."""
+
+import asyncio
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import openai
+import pytest
+from pydantic import SecretStr
+from real_server import real_server, sample
+from redis_server import RedisServer
+from served_pictures import PROMPT
+from starlette.responses import Response
+
+import service.routes.once
+from service.errors import StateUnavailableError
+from service.routes.once import Once
+from service.settings import Settings
+from service.state.answers import Begun, Fresh, Running
+from service.state.shared import open_state
+
+ASKED = {"prompt": PROMPT, "num_inference_steps": 2}
+BODIES = {
+    "/generate": ASKED,
+    "/v1/images/generations": {**ASKED, "model": "demo"},
+    "/hf/text-to-image": {"inputs": PROMPT, "parameters": {"num_inference_steps": 2}},
+    "/sdapi/v1/txt2img": {"prompt": PROMPT, "steps": 2},
+}
+
+
+def posted(url, body, key, **headers):
+    return httpx2.post(url, json=body, headers={"Idempotency-Key": key, **headers}, timeout=60)
+
+
+def new_key():
+    return str(uuid.uuid4())
+
+
+@pytest.mark.parametrize("route", BODIES)
+def test_the_same_request_is_made_once_on_every_route(url, route):
+    """Without a seed, another try would be another picture."""
+    key, made = new_key(), sample(url, "trimtab_images_total")
+    first, again = (posted(url + route, BODIES[route], key) for _ in range(2))
+    other = posted(url + route, BODIES[route], new_key())
+    assert first.status_code == again.status_code == 200
+    assert again.content == first.content
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert again.headers["x-trimtab-id"] == first.headers["x-trimtab-id"]
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert other.content != first.content
+    assert sample(url, "trimtab_images_total") == made + 2
+
+
+@pytest.mark.parametrize("route", BODIES)
+def test_another_body_is_refused_on_every_route(url, route):
+    key = new_key()
+    assert posted(url + route, BODIES[route], key).status_code == 200
+    first, *_ = BODIES[route]
+    answer = posted(url + route, {**BODIES[route], first: "a photo of a judge"}, key)
+    assert answer.status_code == 422
+    assert "idempotency_key_reused" in answer.text
+
+
+def test_another_route_or_form_is_another_request(url):
+    key = new_key()
+    assert posted(f"{url}/generate", ASKED, key).status_code == 200
+    assert posted(f"{url}/generate", ASKED, key, Accept="image/png").status_code == 422
+    assert posted(f"{url}/v1/images/generations", ASKED, key).status_code == 422
+
+
+def test_failures_are_not_kept(url):
+    key = new_key()
+    too_many = {**ASKED, "num_inference_steps": 140, "scheduler": "lcm"}
+    for _ in range(2):
+        answer = posted(f"{url}/generate", too_many, key)
+        assert answer.json()["error"]["code"] == "impossible_steps"
+    assert posted(f"{url}/generate", ASKED, key).status_code == 200
+
+
+def test_a_client_that_left_may_try_again(url):
+    key, long = new_key(), {**ASKED, "num_inference_steps": 400, "num_images": 8}
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.post(f"{url}/generate", json=long, headers={"Idempotency-Key": key}, timeout=1)
+    deadline = time.monotonic() + 10
+    while (answer := posted(f"{url}/generate", ASKED, key)).status_code != 200:
+        assert answer.status_code in (409, 422)
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_while_the_first_runs_the_client_waits_and_gets_its_answer(url, monkeypatch):
+    monkeypatch.setattr(service.routes.once, "RETRY_AFTER_S", 1)
+    key = new_key()
+
+    def generate():
+        with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=20) as client:
+            return client.images.generate(
+                prompt=PROMPT,
+                n=4,
+                extra_body={"num_inference_steps": 30},
+                extra_headers={"Idempotency-Key": key},
+            )
+
+    made = sample(url, "trimtab_images_total")
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        first = pool.submit(generate)
+        while sample(url, "trimtab_requests_in_flight") < 1:
+            assert not first.done()
+            time.sleep(0.01)
+        second = pool.submit(generate)
+        answers = [first.result(), second.result()]
+    assert answers[0] == answers[1]
+    assert sample(url, "trimtab_images_total") == made + 4
+    assert sample(url, 'trimtab_requests_total{outcome="still_running"}') >= 1
+
+
+def test_a_stream_is_kept_from_its_images_on(url):
+    key, body = new_key(), {**ASKED, "stream": True}
+    first, again = (posted(f"{url}/generate", body, key) for _ in range(2))
+    assert "event: step" in first.text
+    assert again.text.startswith("event: image\n")
+    assert first.text.endswith(again.text)
+    assert again.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_that_cannot_be_one_is_refused(url, key):
+    answer = posted(f"{url}/generate", ASKED, key)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "unusable_idempotency_key"
+
+
+@pytest.fixture(scope="module")
+def replicas(redis_server):
+    """Two services on one Redis."""
+    settings = Settings(device="cpu", redis_url=redis_server.url)
+    with real_server(settings) as one, real_server(settings) as other:
+        yield one, other
+
+
+def test_another_replica_gives_the_answer_and_the_picture(replicas):
+    one, other = replicas
+    key, body = new_key(), {**ASKED, "response_format": "url"}
+    first = posted(f"{one}/v1/images/generations", body, key)
+    again = posted(f"{other}/v1/images/generations", body, key)
+    assert again.content == first.content
+    assert again.headers["idempotent-replayed"] == "true"
+    address = first.json()["data"][0]["url"]
+    assert httpx2.get(address).content == httpx2.get(address.replace(one, other)).content
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """A Redis that can be taken away."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def lonely_url(redis):
+    with real_server(Settings(device="cpu", redis_url=redis.url)) as url:
+        yield url
+
+
+def test_without_the_store_requests_are_answered_and_say_so(lonely_url, redis):
+    url, key = lonely_url, new_key()
+    redis.kill()
+    answer = posted(f"{url}/generate", {**ASKED, "policy": "research-off"}, key)
+    assert answer.status_code == 200
+    assert answer.headers["x-trimtab-degraded"] == "idempotency"
+    refused = httpx2.post(
+        f"{url}/v1/images/generations", json={**ASKED, "response_format": "url"}, timeout=60
+    )
+    assert refused.status_code == 503
+    assert refused.headers["x-should-retry"] == "true"
+    redis.start()
+    first, again = (posted(f"{url}/generate", ASKED, key) for _ in range(2))
+    assert first.content == again.content
+
+
+def test_keys_of_threads_that_race_are_made_once(url):
+    key, made = new_key(), sample(url, "trimtab_images_total")
+    barrier = threading.Barrier(4)
+
+    def race():
+        barrier.wait()
+        return posted(f"{url}/generate", ASKED, key)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        answers = [future.result() for future in [pool.submit(race) for _ in range(4)]]
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
+    assert sample(url, "trimtab_images_total") == made + 1
+
+
+def test_a_key_that_could_not_be_let_go_is_let_go_once_the_store_is_back(tmp_path, monkeypatch):
+    """After a failure that came with an outage, whoever tries again need not wait until the key lapses."""
+    monkeypatch.setattr(service.routes.once, "RETRY_AFTER_S", 0.2)
+    server = RedisServer(tmp_path, keep=True)
+    server.start()
+    state = open_state(SecretStr(f"{server.url}?socket_timeout=0.2"))
+
+    async def fail() -> Response:
+        server.kill()
+        raise StateUnavailableError(1)
+
+    async def tried() -> list[type[Begun]]:
+        once = Once(state.answers, "key", "digest")
+        with pytest.raises(StateUnavailableError):
+            await once.answer(fail)
+        await once.end()
+        server.start()
+        begun = []
+        while not begun or begun[-1] is Running:
+            begun.append(type(await asyncio.to_thread(state.answers.begin, "key", "digest")))
+            await asyncio.sleep(0.05)
+        return begun
+
+    try:
+        assert asyncio.run(asyncio.wait_for(tried(), 10))[-1] is Fresh
+    finally:
+        state.close()
+        server.kill()

@@ -1,0 +1,158 @@
+"""What every store of allowances does."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.callers import Allowance
+from service.errors import AllowanceExceeded
+from service.state.allowances import Allowances
+from service.state.memory_allowances import MemoryAllowances
+from service.state.redis_allowances import RedisAllowances
+from service.state.redis_client import RedisClient
+
+KEPT_S = 0.3
+FOUR_AT_ONCE = Allowance(concurrent_images=4)
+
+
+@pytest.fixture
+def allowances(store: str, request: pytest.FixtureRequest) -> Iterator[Allowances]:
+    if store == "memory":
+        yield MemoryAllowances(hold_kept_s=KEPT_S)
+    else:
+        yield RedisAllowances(request.getfixturevalue("redis_client"), hold_kept_s=KEPT_S)
+
+
+def refused(allowances: Allowances, allowance: Allowance, images: int = 1) -> AllowanceExceeded:
+    with pytest.raises(AllowanceExceeded) as refusal:
+        allowances.take("ada", allowance, images)
+    return refusal.value
+
+
+def test_a_minute_s_requests_may_come_at_once_and_no_more(allowances):
+    allowance = Allowance(requests_per_minute=7)
+    for _ in range(7):
+        allowances.take("ada", allowance, 1)
+    refusal = refused(allowances, allowance)
+    assert (refusal.limit, refusal.allowed) == ("requests_per_minute", 7)
+    assert 60 / 7 - 1 < refusal.retry_after_s <= 60 / 7
+    assert "Try again in 9 seconds" in refusal.cure
+
+
+def test_who_waits_as_long_as_told_is_served_and_not_before(allowances):
+    allowance = Allowance(images_per_minute=300)
+    allowances.take("ada", allowance, 300)
+    told_s = refused(allowances, allowance, 2).retry_after_s
+    assert told_s == pytest.approx(0.4, abs=0.1)
+    time.sleep(told_s / 2)
+    refused(allowances, allowance, 2)
+    time.sleep(told_s / 2)
+    allowances.take("ada", allowance, 2)
+
+
+def test_images_are_counted_as_many_as_they_are(allowances):
+    allowance = Allowance(images_per_minute=10)
+    allowances.take("ada", allowance, 6)
+    refused(allowances, allowance, 5)
+    allowances.take("ada", allowance, 4)
+    assert refused(allowances, allowance).limit == "images_per_minute"
+
+
+def test_what_one_limit_refuses_counts_against_none(allowances):
+    allowance = Allowance(requests_per_minute=2, images_per_minute=10, concurrent_images=8)
+    hold = allowances.take("ada", allowance, 8)
+    assert refused(allowances, allowance, 2).limit == "concurrent_images"
+    assert refused(allowances, allowance, 3).limit == "images_per_minute"
+    allowances.release(hold)
+    allowances.take("ada", allowance, 2)
+    assert refused(allowances, allowance).limit == "requests_per_minute"
+
+
+@pytest.mark.parametrize("limit", ["images_per_minute", "concurrent_images"])
+def test_what_could_never_be_allowed_is_told_no_time(allowances, limit):
+    refusal = refused(allowances, Allowance(**{limit: 4}), 5)
+    assert (refusal.limit, refusal.retry_after_s) == (limit, None)
+    assert "at most 4 images" in refusal.cure
+
+
+def test_a_limit_of_nothing_allows_nothing(allowances):
+    assert refused(allowances, Allowance(requests_per_minute=0)).retry_after_s is None
+
+
+def test_places_are_free_again_when_they_are_given_back(allowances):
+    hold = allowances.take("ada", FOUR_AT_ONCE, 3)
+    assert refused(allowances, FOUR_AT_ONCE, 2).retry_after_s > 0
+    for _ in range(2):
+        allowances.release(hold)
+    allowances.take("ada", FOUR_AT_ONCE, 4)
+
+
+def test_places_that_nobody_renews_are_free_again(allowances, until):
+    allowances.take("ada", FOUR_AT_ONCE, 4)
+    refused(allowances, FOUR_AT_ONCE)
+
+    def taken() -> bool:
+        try:
+            return bool(allowances.take("ada", FOUR_AT_ONCE, 4))
+        except AllowanceExceeded:
+            return False
+
+    until(taken)
+
+
+def test_places_that_are_renewed_stay_taken(allowances):
+    hold = allowances.take("ada", FOUR_AT_ONCE, 4)
+    for _ in range(4):
+        time.sleep(KEPT_S / 2)
+        allowances.renew(hold)
+        refused(allowances, FOUR_AT_ONCE)
+
+
+def test_a_hold_that_was_forgotten_counts_again_when_it_is_renewed(allowances):
+    hold = allowances.take("ada", FOUR_AT_ONCE, 4)
+    time.sleep(KEPT_S * 1.2)
+    allowances.renew(hold)
+    refused(allowances, FOUR_AT_ONCE)
+    allowances.release(hold)
+    allowances.take("ada", FOUR_AT_ONCE, 4)
+
+
+def test_tenants_do_not_know_each_other(allowances):
+    allowances.take("ada", FOUR_AT_ONCE, 4)
+    assert allowances.take("bob", FOUR_AT_ONCE, 4).tenant == "bob"
+
+
+def test_who_has_no_limits_is_never_refused(allowances):
+    holds = [allowances.take("ada", Allowance(), 1000) for _ in range(100)]
+    for hold in holds:
+        allowances.renew(hold)
+        allowances.release(hold)
+    assert len({hold.id for hold in holds}) == 100
+
+
+def test_threads_never_hold_more_than_is_allowed(allowances):
+    def taken(_: int) -> bool:
+        try:
+            return bool(allowances.take("ada", Allowance(concurrent_images=5, requests_per_minute=9), 1))
+        except AllowanceExceeded:
+            return False
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        assert sum(pool.map(taken, range(40))) == 5
+
+
+def test_redis_forgets_tenants_that_ask_no_more(redis_client, raw):
+    allowances = RedisAllowances(redis_client)
+    allowances.take("ada", Allowance(requests_per_minute=9, concurrent_images=5), 1)
+    assert sorted(raw.keys()) == ["trimtab:held:ada", "trimtab:rates:ada"]
+    assert 0 < raw.ttl("trimtab:held:ada") <= 31
+    assert 0 < raw.ttl("trimtab:rates:ada") <= 61
+
+
+def test_without_limits_redis_is_not_asked():
+    allowances = RedisAllowances(RedisClient("redis://127.0.0.1:1"))
+    hold = allowances.take("ada", Allowance(share=2.0), 3)
+    allowances.renew(hold)
+    allowances.release(hold)
