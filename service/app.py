@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service.access import Access
 from service.body_limit import BodyLimit
+from service.degraded_header import DegradedHeader
 from service.draining import Draining
 from service.http_errors import install_handlers
 from service.jobs.desk import JobDesk
@@ -31,7 +32,7 @@ from service.routes import (
     webui,
 )
 from service.settings import Settings
-from service.state.degrading import Degrading
+from service.state.degrading import DEGRADING, Degrading
 from service.state.shared import open_state
 from vectors.file_format import MAX_FILE_BYTES
 
@@ -84,6 +85,14 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     app.state.draining = draining
     app.state.access = Access(settings)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger={admin.UPLOAD_PATH: MAX_FILE_BYTES})
+
+    def degraded() -> frozenset[str]:
+        """Return what this process counts alone; nothing before it has started."""
+        degrading: Degrading | None = getattr(app.state, "degrading", None)
+        return frozenset() if degrading is None else degrading.degraded
+
+    metrics.watch_degraded(DEGRADING, degraded)
+    app.add_middleware(DegradedHeader, degraded=degraded)
     install_handlers(app)
     for routes in (generate, jobs, vectors, policies, admin, health, openai, huggingface, webui, pictures):
         app.include_router(routes.router)

@@ -3,7 +3,7 @@
 Entry point: `Metrics`. Prompts and ids are never labels.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -56,6 +56,12 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._degraded = Gauge(
+            "trimtab_degraded",
+            "1 while this process counts something alone, since the shared state is away: ledger, allowances.",
+            ["part"],
+            registry=self._registry,
+        )
         self._ready = Gauge("trimtab_ready", "1 when the model is loaded, else 0.", registry=self._registry)
 
     def count_request(self, outcome: str, seconds: float) -> None:
@@ -85,6 +91,11 @@ class Metrics:
     def set_ready(self, ready: bool) -> None:
         """Say whether requests can be served."""
         self._ready.set(1 if ready else 0)
+
+    def watch_degraded(self, parts: Iterable[str], degraded: Callable[[], Collection[str]]) -> None:
+        """Ask `degraded`, whenever the metrics are read, which of these parts are counted alone."""
+        for part in parts:
+            self._degraded.labels(part).set_function(lambda part=part: float(part in degraded()))
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus's text format."""

@@ -13,6 +13,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service import degraded_header
 from service.errors import KeyReusedError, StateUnavailableError, StillRunningError, UnusableKeyError
 from service.routes.event_stream import EventStream
 from service.state.answers import RUNNING_KEPT_S, Answers, Different, Fresh, Kept, Running
@@ -71,7 +72,7 @@ class Once:
         except StateUnavailableError:
             logger.warning("An answer is made without its key: the shared state cannot be reached.")
             response = await make()
-            response.headers["X-Trimtab-Degraded"] = "idempotency"
+            response.headers[degraded_header.HEADER] = "idempotency"
             return response
         if kept is not None:
             headers = {**kept.headers, "Idempotent-Replayed": "true"}

@@ -16,6 +16,7 @@ from vectors import ConceptVector, VectorLibrary
 from vectors.concept import ConceptPrompts
 
 CONCEPTS = ("woman", "man", "black", "white", "asian", "anti-sexual", "anti-violence")
+WORDS = {"anti-sexual": ("sexual",), "anti-violence": ("violent",)}
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ def make_vector() -> MakeVector:
             3 * torch.randn(model.site_shape(*model.default_size), generator=generator),
             base_model=model.fingerprint,
             recommended_strength=0.8,
-            prompts=ConceptPrompts(negative_prompt=("sexual",) if concept == "anti-sexual" else ()),
+            prompts=ConceptPrompts(negative_prompt=WORDS.get(concept, ())),
             effect={"success": 0.9},
         )
 

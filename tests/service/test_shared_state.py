@@ -179,10 +179,19 @@ def test_a_service_says_that_its_state_is_gone_and_back(
         own_server.kill()
         assert said(client) == (200, "degraded", "unreachable")
         assert "Redis did not do its work" in caplog.text
-        request = {"prompt": "a photo of a doctor", "num_inference_steps": 1}
-        assert client.post("/generate", json=request).status_code == 200
+        counted = {"fairness": [{"set": "gender"}], "assignment": "ledger"}
+        request = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "policy": counted}
+        answer = client.post("/generate", json=request)
+        assert (answer.status_code, answer.headers["X-Trimtab-Degraded"]) == (200, "allowances, ledger")
+        keyed = client.post("/generate", json=request, headers={"Idempotency-Key": "1"})
+        assert keyed.headers["X-Trimtab-Degraded"] == "idempotency, allowances, ledger"
+        assert 'trimtab_degraded{part="ledger"} 1.0' in client.get("/metrics").text
         own_server.start()
         assert said(client) == (200, "ready", "redis")
+        while 'trimtab_degraded{part="ledger"} 1.0' in client.get("/metrics").text:
+            time.sleep(0.1)
+        answer = client.post("/generate", json=request)
+        assert (answer.status_code, "X-Trimtab-Degraded" in answer.headers) == (200, False)
 
 
 def test_what_needs_a_state_that_is_gone_is_told_when_to_try_again(options, own_server):

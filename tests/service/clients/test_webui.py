@@ -63,7 +63,7 @@ def test_pictures_are_those_of_the_native_route(url):
     assert [image["applied"] for image in info["trimtab"]["images"]] == [item["applied"] for item in native]
     assert parameters["batch_size"] == 2
     assert info["infotexts"][1] == (
-        f"{PROMPT}\nSteps: 4, Sampler: DDIM, CFG scale: 5, Seed: 8, Size: 64x64, "
+        f"{PROMPT}\nNegative prompt: sexual, violent\nSteps: 4, Sampler: DDIM, CFG scale: 5, Seed: 8, Size: 64x64, "
         f"Model hash: {info['sd_model_hash']}, Model: demo, Version: {info['infotexts'][0].split(': ')[-1]}"
     )
 
