@@ -95,7 +95,11 @@ class Metrics:
     def watch_degraded(self, parts: Iterable[str], degraded: Callable[[], Collection[str]]) -> None:
         """Ask `degraded`, whenever the metrics are read, which of these parts are counted alone."""
         for part in parts:
-            self._degraded.labels(part).set_function(lambda part=part: float(part in degraded()))
+
+            def counted_alone(part: str = part) -> float:
+                return float(part in degraded())
+
+            self._degraded.labels(part).set_function(counted_alone)
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus's text format."""
