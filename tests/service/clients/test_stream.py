@@ -57,19 +57,22 @@ def test_previews_are_small_pictures_of_the_steps_asked_for(url):
 @pytest.fixture(scope="module")
 def narrow_url():
     """A service that makes one image at a time."""
-    with real_server(Settings(device="cpu", max_batch_rows=2)) as url:
+    with real_server(Settings(device="cpu", max_batch_rows=2, max_steps=400)) as url:
         yield url
 
 
 def test_a_request_that_waits_is_told_its_place(narrow_url):
-    ahead = {**ASKED, "num_images": 2, "num_inference_steps": 20, "stream": True}
-    with httpx2.stream("POST", f"{narrow_url}/generate", json=ahead, timeout=60) as response:
-        next(response.iter_lines())  # it is on its way
-        told = events(narrow_url)
-    name, data = told[0]
-    assert name == "queued"
-    assert data["position"] in (1, 2)  # whose turn is next is the engine's to say
-    assert told[-1][0] == "done"
+    ahead = {**ASKED, "num_images": 2, "num_inference_steps": 400, "stream": True}
+    waits = {**ASKED, "stream": True}
+    with httpx2.stream("POST", f"{narrow_url}/generate", json=ahead, timeout=60) as running:
+        assert next(running.iter_lines()) in ("event: queued", "event: step")
+        with httpx2.stream("POST", f"{narrow_url}/generate", json=waits, timeout=60) as response:
+            lines = response.iter_lines()
+            assert next(lines) == "event: queued"
+            position = json.loads(next(lines).removeprefix("data: "))["position"]
+            running.close()
+            assert "event: done" in lines
+    assert position in (1, 2)  # whose turn is next is the engine's to say
 
 
 def test_comments_keep_a_silent_connection_open(url, monkeypatch):
