@@ -28,6 +28,7 @@ from diffusion.passes import passes_of
 from diffusion.rows import GeneratedImage, Row, Sampling
 from diffusion.runner import Runner
 from diffusion.schedules import schedule
+from diffusion.statistics import Statistics
 from diffusion.step_loop import Job, StepLoop
 from vectors import StoredVector, VectorLibrary
 
@@ -84,6 +85,11 @@ class Engine:
     def free_rows(self) -> int:
         """How many more U-Net rows of the model's own size could begin at once; below 0 where images wait."""
         return self._loop.free_rows
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the engine has done since it was made, and what it is at; reading it waits for no step."""
+        return self._loop.statistics
 
     def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
         """Check everything about rows and look up their vectors; makes nothing.

@@ -30,6 +30,7 @@ from diffusion.events import Event, Failed, Finished, Started, Stepped
 from diffusion.in_flight import InFlight, Order
 from diffusion.rows import GeneratedImage
 from diffusion.runner import Runner
+from diffusion.statistics import EngineStatistics, Statistics
 from diffusion.tickets import Ticket, area_weight
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Job:
     preview_every: int | None = None
     """A preview with every so-manieth step."""
     key: int = field(default=-1, init=False)
+    submitted_s: float = field(default=0.0, init=False)
+    """On the loop's clock."""
     row: InFlight | None = field(default=None, init=False)
     has_ended: bool = field(default=False, init=False)
 
@@ -94,6 +97,7 @@ class StepLoop:
         self._thread: threading.Thread | None = None
         self._crashes = 0
         self._work_per_s = 0.0
+        self._statistics = EngineStatistics()
         self._is_ending = False
         _LOOPS.add(self)
         self.failure: EngineFailedError | None = None
@@ -104,10 +108,11 @@ class StepLoop:
         with self._changed:
             if self.failure is not None:
                 raise self.failure
+            now_s = self._clock()
             for job in jobs:
-                job.key = next(self._keys)
+                job.key, job.submitted_s = next(self._keys), now_s
             try:
-                self._admission.submit([_ticket(job, self._native) for job in jobs], self._clock())
+                self._admission.submit([_ticket(job, self._native) for job in jobs], now_s)
             except QueueFullError as full:
                 if self._work_per_s:
                     full.retry_after_s = full.work_ahead / self._work_per_s
@@ -150,6 +155,13 @@ class StepLoop:
                 for job in self._jobs.values()
             )
             return math.floor(self._admission.capacity(self._native) - taken)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the loop has done by now, and what it is at."""
+        with self._changed:
+            waiting, running = self._admission.waiting_count, self._admission.running_count
+        return self._statistics.read(waiting_rows=waiting, running_rows=running)
 
     def _forget(self, job: Job) -> bool:
         """Take a job off the books; return whether it was on them."""
@@ -218,9 +230,11 @@ class StepLoop:
                 self._finish(job, row)
 
     def _take_time(self, jobs: Sequence[Job], seconds: float) -> None:
-        """Keep a running mean of the work done a second, over about the last ten steps."""
+        """Count a step, and keep a running mean of the work done a second, over about the last ten of them."""
         area = area_weight(jobs[0].order.latent_shape[1:], self._native)
-        work = area * sum(len(job.order.passes) for job in jobs)
+        unet_rows = sum(len(job.order.passes) for job in jobs)
+        self._statistics.stepped(len(jobs), unet_rows, seconds)
+        work = area * unet_rows
         if seconds > 0:
             latest = work / seconds
             self._work_per_s += (latest - self._work_per_s) / (10 if self._work_per_s else 1)
@@ -229,8 +243,10 @@ class StepLoop:
         """Put jobs on the device that are not there yet."""
         if not jobs:
             return
+        now_s = self._clock()
         for job, row in zip(jobs, self._runner.begin([job.order for job in jobs]), strict=True):
             job.row = row
+            self._statistics.started(now_s - job.submitted_s)
             self._tell(job, Started(job.image))
 
     def _finish(self, job: Job, row: InFlight) -> None:
@@ -248,6 +264,7 @@ class StepLoop:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         size = f"{sum(len(job.order.passes) for job in jobs)} U-Net rows of latents {shape[1]} x {shape[2]}"
+        self._statistics.ran_out_of_memory()
         logger.warning("Out of memory with %s; going on with fewer.", size)
         with self._changed:
             if not any(self._admission.is_here(job.key) for job in jobs):
@@ -269,7 +286,10 @@ class StepLoop:
         """Decode a few finished images of one shape."""
         taken = self._take_undecoded()
         sound = [job for job, latents in taken if bool(latents.isfinite().all())]
+        begin_s = self._clock()
         decoded = self._runner.decode([latents for job, latents in taken if job in sound])
+        if sound:
+            self._statistics.decoded(self._clock() - begin_s)
         images = dict(zip(sound, decoded, strict=True))
         for job, _ in taken:
             with self._changed:
@@ -277,6 +297,7 @@ class StepLoop:
                     continue  # cancelled in the meantime
             row = job.order.row
             if job in images:
+                self._statistics.finished(len(job.order.vectors))
                 made = GeneratedImage(images[job], row.seed, row.prompt, job.order.applied)
                 self._tell(job, Finished(job.image, made))
             else:
@@ -307,6 +328,7 @@ class StepLoop:
     def _recover(self, error: Exception) -> None:
         """Fail every job, and begin anew with an empty device, the first time."""
         self._crashes += 1
+        self._statistics.failed()
         failed = EngineFailedError(f"The engine failed: {error!r}. Ask again; the log says more.")
         failed.__cause__ = error
         with self._changed:

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from policies.prompt_reading.lexicon import Lexicon, load_lexicon
 from policies.prompt_reading.reading import PromptReading, read_prompt
+
+ReasonClass: TypeAlias = Literal[
+    "open", "always", "phrase", "no_people", "named_person", "stated", "stated_group", "other"
+]
+"""What kind of reason a decision has, for who counts them: the reason itself may quote the prompt."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Decision:
     concept_set: str
     applies: bool
     reason: str
+    kind: ReasonClass = "other"
 
 
 class Gate(Protocol):
@@ -61,13 +67,15 @@ class LexiconGate:
 
     def _decided(self, reading: PromptReading, concept_set: str) -> Decision:
         if reading.named is not None:
-            return Decision(concept_set, False, f"a person is named: {reading.named!r}")
+            return Decision(concept_set, False, f"a person is named: {reading.named!r}", "named_person")
         if not reading.people:
-            return Decision(concept_set, False, _nobody(reading))
+            return Decision(concept_set, False, _nobody(reading), "no_people")
         if reading.group is not None:
-            return Decision(concept_set, False, f"a group of a time and place is stated: {reading.group!r}")
+            reason = f"a group of a time and place is stated: {reading.group!r}"
+            return Decision(concept_set, False, reason, "stated_group")
         if concept_set in reading.stated:
-            return Decision(concept_set, False, f"{concept_set} stated by {reading.stated[concept_set]!r}")
+            reason = f"{concept_set} stated by {reading.stated[concept_set]!r}"
+            return Decision(concept_set, False, reason, "stated")
         people = " and ".join(repr(mention.text) for mention in reading.people[:3])
         known = (
             "open" if concept_set in self.lexicon.attributes else "open, as the lexicon has no words for it"
@@ -75,7 +83,7 @@ class LexiconGate:
         several = (
             "; one draw for all of them, as a vector acts on the whole picture" if reading.several else ""
         )
-        return Decision(concept_set, True, f"{people}: {concept_set} {known}{several}")
+        return Decision(concept_set, True, f"{people}: {concept_set} {known}{several}", "open")
 
 
 def _nobody(reading: PromptReading) -> str:

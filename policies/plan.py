@@ -59,11 +59,18 @@ class ImagePlan:
     """The phrases of the prompt as it was given that the model does not read."""
     counted: tuple[Counted, ...] = ()
     """What the ledger counted for this image: to be given back where it is not made."""
+    gate: tuple[Decision, ...] = ()
+    """What was decided about each fairness rule from the prompt, the same for all images of a request."""
 
     @property
     def strengths(self) -> dict[str, float]:
         """Concept -> strength, as the engine takes it."""
         return {steer.concept: steer.strength for steer in self.steering}
+
+    @property
+    def members(self) -> dict[str, str]:
+        """Concept set -> the member drawn for fairness."""
+        return {steer.concept_set: steer.concept for steer in self.steering if steer.concept_set is not None}
 
     @property
     def drawn(self) -> tuple[str, ...]:
@@ -135,6 +142,7 @@ def plan(
             skipped=(*skipped, *(decision for decision in drawn if isinstance(decision, Decision))),
             removed=heard.removed,
             counted=tuple(part.counted for part in parts if part.counted is not None),
+            gate=tuple(decision for _, decision in decisions),
         )
         plans.append(within_cap(image, in_force, floor, concepts))
     return plans
@@ -167,9 +175,9 @@ def _decided(policy: Policy, prompt: str, heard: Heard, gate: Gate) -> list[tupl
                 answers[name] = replace(answers[name], reason=f"{reason}; {answers[name].reason}")
             elif name in answers and nobody:
                 # "A diverse group" is of people, though no word of it is for a person.
-                answers[name] = Decision(name, True, reason)
+                answers[name] = Decision(name, True, reason, "phrase")
     return [
-        (rule, answers[rule.set] if rule.set in answers else Decision(rule.set, True, "for every prompt"))
+        (rule, answers.get(rule.set, Decision(rule.set, True, "for every prompt", "always")))
         for rule in policy.fairness
     ]
 

@@ -7,8 +7,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp
 
 from service.access import Access
 from service.body_limit import BodyLimit
@@ -18,6 +21,8 @@ from service.http_errors import install_handlers
 from service.jobs.desk import JobDesk
 from service.jobs.worker import Worker
 from service.metrics import Metrics
+from service.observability.requests import Observed
+from service.observability.tracing import Tracing
 from service.readiness import Readiness, Ready, State
 from service.routes import (
     admin,
@@ -40,28 +45,53 @@ from vectors.file_format import MAX_FILE_BYTES
 MAX_BODY_BYTES = 64 * 1024
 
 
+class _Service(FastAPI):
+    """An app with a layer around all of it, so that the answers of its outermost error handler pass it too."""
+
+    def __init__(self, around: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+        # FastAPI's own traces and logs would tell addresses, and errors' texts, as they are.
+        unsent: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+        super().__init__(**options, telemetry=unsent)
+        self._around = around
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Build what every request passes."""
+        return self._around(super().build_middleware_stack())
+
+
 def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _state: None) -> FastAPI:
     """Return the service as an ASGI app; the model loads in the background once the app has started.
 
     `on_change` is called on the event loop when the service gets ready or fails to. Raises KeyFileError where the
-    settings name keys that cannot be read.
+    settings name keys that cannot be read, and TracingError where traces are to be sent and cannot be.
     """
     metrics, draining = Metrics(), Draining()
+    tracing = Tracing(settings.otlp_endpoint)
 
     def changed(state: State) -> None:
         metrics.set_ready(isinstance(state, Ready))
+        if isinstance(state, Ready):
+            metrics.watch(state.generation)
         on_change(state)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        tracing.open()
         shared = open_state(settings.redis_url, settings.state_options)
         degrading = Degrading(shared)
         app.state.shared, app.state.degrading = shared, degrading
-        readiness = Readiness(settings, shared, degrading.ledger, changed)
+        readiness = Readiness(settings, shared, degrading.ledger, changed, metrics)
         app.state.readiness = readiness
         app.state.desk = desk = JobDesk(shared, degrading.allowances, draining)
         loading = asyncio.create_task(readiness.load())
-        worker = Worker(shared, readiness.generation, metrics, draining, claim_kept_s=settings.claim_kept_s)
+        worker = Worker(
+            shared,
+            readiness.generation,
+            metrics,
+            draining,
+            claim_kept_s=settings.claim_kept_s,
+            tracing=tracing,
+        )
         working = asyncio.create_task(worker.run())
         try:
             yield
@@ -73,8 +103,10 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
             await asyncio.to_thread(readiness.close)
             degrading.close()
             shared.close()
+            await asyncio.to_thread(tracing.close)
 
-    app = FastAPI(
+    app = _Service(
+        lambda app: Observed(app, metrics, tracing),
         title="Trimtab",
         summary="Images from a frozen text-to-image model, steered by policy, each with its provenance.",
         version=version("trimtab"),

@@ -20,6 +20,7 @@ from service.configured import ConfiguredPolicies
 from service.generation import Generation
 from service.jobs.desk import JobDesk
 from service.metrics import Metrics
+from service.observability.trail import current
 from service.readiness import Readiness
 from service.routes.once import Once
 from service.serving import Serving
@@ -67,7 +68,9 @@ async def _caller(
     api_key: Annotated[str | None, Security(_API_KEY)],
 ) -> Caller:
     sent = api_key or (None if bearer is None else bearer.credentials)
-    return cast(Access, request.app.state.access).caller(sent, _policies(request))
+    caller = cast(Access, request.app.state.access).caller(sent, _policies(request))
+    current().tenant = caller.tenant.name or None
+    return caller
 
 
 def _desk(request: Request) -> JobDesk:

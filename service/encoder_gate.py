@@ -43,7 +43,9 @@ class EncoderGate:
         stated = STATED.get(concept_set, ())
         nearest, cosine = self._nearest(prompt, (*PEOPLE, *NO_PEOPLE, *stated))
         reason = f"text encoder: nearest to {nearest!r}, cosine {cosine:.2f}"
-        return Decision(concept_set, nearest in PEOPLE, reason)
+        if nearest in PEOPLE:
+            return Decision(concept_set, True, reason, "open")
+        return Decision(concept_set, False, reason, "no_people" if nearest in NO_PEOPLE else "stated")
 
     def _nearest(self, prompt: str, anchors: Sequence[str]) -> tuple[str, float]:
         cosines = torch.stack([self._anchors[anchor] for anchor in anchors]) @ self._embed(prompt)

@@ -47,7 +47,8 @@ ServiceError
 ├── VectorRangeError           an uploaded vector is too strong, or would do nothing
 ├── AgainstPoliciesError       a vector with which configured policies could not be followed
 ├── NeededVectorError          a vector without which configured policies could not be followed
-└── PolicyReloadError          the policies as they are now cannot be used
+├── PolicyReloadError          the policies as they are now cannot be used
+└── TracingError               traces were to be sent, and cannot be
 """
 
 import math
@@ -292,3 +293,7 @@ class NeededVectorError(ServiceError):
 
 class PolicyReloadError(ServiceError):
     """The policies as they are configured now cannot be used; those that were there stay."""
+
+
+class TracingError(ServiceError):
+    """Traces were to be sent, and cannot be as it is configured or for want of what sends them."""

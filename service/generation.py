@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -32,6 +32,8 @@ from service.happenings import Told, nobody
 from service.limits import check_request, check_sampling, check_words_can_act
 from service.loading import LoadedModel
 from service.making import MadeRun, Making
+from service.observability.observer import NOBODY, Observer, floor_refusal
+from service.observability.trail import current, stage
 from service.planned import Planned
 from service.provenance import Provenance
 from service.schemas import AppliedConcept, ExplainResponse, GenerateRequest, PlannedPhrase
@@ -49,12 +51,14 @@ _DRAWN_SEED_LIMIT = 2**32
 
 @dataclass(frozen=True)
 class ProvenImage:
-    """One image, the record of how it came to be, and its label in a grid."""
+    """One image, the record of how it came to be, its label in a grid, and the members drawn for it."""
 
     image: Image.Image | None
     """None where it is blocked; the record says by what."""
     record: Provenance
     label: str
+    members: Mapping[str, str]
+    """Concept set -> member."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,14 @@ class Generated:
 class Generation:
     """Turns requests into images with one loaded model, under one configuration."""
 
-    def __init__(self, loaded: LoadedModel, settings: Settings, ledger: Ledger) -> None:
+    def __init__(
+        self, loaded: LoadedModel, settings: Settings, ledger: Ledger, observer: Observer = NOBODY
+    ) -> None:
         self.loaded = loaded
         """What new requests are planned with. Another one may take its place at any time: a request reads it once."""
         self._settings = settings
         self._ledger = ledger
+        self._observer = observer
         self._gate = chosen_gate(settings, loaded.model)
         added = [] if settings.phrases is None else [settings.phrases]
         self._phrases = load_phrases(*added, lexicon=self._gate.lexicon)
@@ -104,17 +111,25 @@ class Generation:
 
     async def check(self, request: GenerateRequest, caller: Caller | None = None) -> None:
         """Refuse what `plan` would refuse beforehand; counts nothing."""
-        await asyncio.to_thread(self._checked, request, caller or anyone(), self.loaded)
+        loaded = self.loaded
+        try:
+            await asyncio.to_thread(self._checked, request, caller or anyone(), loaded)
+        except Exception as error:
+            if (how := floor_refusal(error, request, loaded.policies)) is not None:
+                self._observer.refused_by_floor(how)
+            raise
 
     async def plan(self, request: GenerateRequest, caller: Caller | None = None) -> Planned:
         """Decide what each image of a request gets, counted in the ledger; raises RequestErrors and PolicyErrors."""
         caller = caller or anyone()
         loaded = self.loaded
-        terms = await asyncio.to_thread(self._checked, request, caller, loaded)
-        seeds = image_seeds(request.seed, request.num_images)
-        plans = await asyncio.to_thread(self._plan, request, terms, seeds, loaded, self._ledger)
+        with stage("plan", {"trimtab.rows": request.num_images}):
+            terms = await asyncio.to_thread(self._checked, request, caller, loaded)
+            seeds = image_seeds(request.seed, request.num_images)
+            plans = await asyncio.to_thread(self._plan, request, terms, seeds, loaded, self._ledger)
+        self._observer.decided(plans[0].gate)
         concepts = {concept for image_plan in plans for concept in image_plan.strengths}
-        return Planned(
+        planned = Planned(
             id=uuid.uuid4().hex,
             request=request,
             tenant=terms.tenant,
@@ -125,6 +140,23 @@ class Generation:
             references={concept: loaded.vectors[concept].reference for concept in sorted(concepts)},
             images=tuple(plans),
         )
+        self.note(planned)
+        return planned
+
+    def note(self, planned: Planned) -> None:
+        """Write on the trail of what is being done what is planned."""
+        trail = current()
+        self._note_words(planned.request, *{image.prompt for image in planned.images})
+        # What stands in a request may call itself anything.
+        trail.policy = "own" if isinstance(planned.request.policy, Policy) else planned.policy.name
+        trail.images = len(planned.images)
+
+    def _note_words(self, request: GenerateRequest, *read: str) -> None:
+        """Write on the trail what was prompted: for the log, or to be kept out of it."""
+        if self._settings.log_prompts:
+            current().prompt = request.prompt
+        else:
+            current().hidden = (request.prompt, request.negative_prompt, *read)
 
     async def make(
         self, planned: Planned, told: Told = nobody, preview_every: int | None = None
@@ -185,6 +217,7 @@ class Generation:
 
     def _checked(self, request: GenerateRequest, caller: Caller, loaded: LoadedModel) -> Terms:
         """Return what holds for a request; refuse what cannot be followed, before anything is counted."""
+        self._note_words(request)
         policy = loaded.policies.find(request.policy)
         check_request(request, loaded.model, self._settings, caller.tenant.allowance)
         terms = terms_of(
@@ -296,7 +329,7 @@ class Generation:
             screen=take.screen,
         )
         label = " · ".join(image_plan.drawn) or f"seed {made.seed}"
-        return ProvenImage(None if take.blocked else made.image, record, label)
+        return ProvenImage(None if take.blocked else made.image, record, label, image_plan.members)
 
 
 def planned_concepts(planned: Planned, loaded: LoadedModel) -> Concepts:

@@ -23,6 +23,7 @@ import vectors
 from policies.errors import PolicyError, choose_from
 from service.errors import RequestError, ServiceError
 from service.families import NATIVE, Family, family_of
+from service.observability.trail import current
 from service.retry_headers import retry_headers
 from service.schemas import POLICY_TAGS, ErrorDetail
 
@@ -109,6 +110,7 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.AgainstPoliciesError: Refusal(409, "against_policies"),
     service_errors.NeededVectorError: Refusal(409, "vector_needed"),
     service_errors.PolicyReloadError: Refusal(409, "policies_not_reloaded"),
+    service_errors.TracingError: Refusal(500, "traces_not_sent"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
@@ -159,6 +161,7 @@ def detail_of(error: Exception) -> ErrorDetail:
 async def _answer(request: Request, error: Exception) -> Response:
     path = request.url.path
     status, detail = explained(error, path)
+    current().outcome = detail.code
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

@@ -22,7 +22,10 @@ SECRET_BITS: Final = 256
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 KeyState: TypeAlias = Literal["live", "expired", "revoked"]
 
-_KEY = re.compile(r"trimtab_(?P<id>[0-9a-f]{16})_(?P<secret>[0-9a-f]{64})")
+KEY_PREFIX: Final = "trimtab_"
+"""What every key begins with."""
+
+_KEY = re.compile(rf"{KEY_PREFIX}(?P<id>[0-9a-f]{{16}})_(?P<secret>[0-9a-f]{{64}})")
 
 
 class SaltedHash(BaseModel):
@@ -131,7 +134,7 @@ def parted(key: str) -> tuple[str, str]:
 
 
 def _key(key_id: str, secret: str) -> SecretStr:
-    return SecretStr(f"trimtab_{key_id}_{secret}")
+    return SecretStr(f"{KEY_PREFIX}{key_id}_{secret}")
 
 
 def _hashed(salt: str, secret: str) -> str:

@@ -28,6 +28,8 @@ from service.errors import ImpossibleStepsError, TooFewStepsError
 from service.happenings import Told
 from service.limits import check_negative_prompt
 from service.loading import LoadedModel
+from service.observability.tracing import Attributes
+from service.observability.trail import Stages
 from service.planned import Planned
 from service.screen import Take, screened
 
@@ -89,28 +91,37 @@ class _Batch:
         submitted = time.perf_counter()
         started = None
         images: dict[int, GeneratedImage] = {}
+        denoising = set(range(len(plans)))
         stream = self._loaded.engine.stream(
             orders,
             tenant=self._planned.tenant,
             preview_every=self._preview_every,
             waiting_every_s=WAITING_TOLD_EVERY_S,
         )
-        async with aclosing(stream) as events:
-            async for event in events:
-                match event:
-                    case Waiting(image, position):
-                        if image == 0:
-                            self._told(happenings.Queued(position))
-                    case Started():
-                        started = started or time.perf_counter()
-                    case Stepped(image, step, steps, preview):
-                        self._told(happenings.Stepped(numbers[image], step, steps))
-                        if preview is not None:
-                            self._told(happenings.Previewed(numbers[image], step, preview))
-                    case Finished(image, result):
-                        images[image] = result
-                    case Failed(_, error):
-                        raise error
+        with Stages() as stages:
+            stages.enter("queue")
+            async with aclosing(stream) as events:
+                async for event in events:
+                    match event:
+                        case Waiting(image, position):
+                            if image == 0:
+                                self._told(happenings.Queued(position))
+                        case Started():
+                            if started is None:
+                                started = time.perf_counter()
+                                stages.enter("steps", _told_of(plans, orders))
+                        case Stepped(image, step, steps, preview):
+                            self._told(happenings.Stepped(numbers[image], step, steps))
+                            if preview is not None:
+                                self._told(happenings.Previewed(numbers[image], step, preview))
+                            if step == steps:
+                                denoising.discard(image)
+                                if not denoising:
+                                    stages.enter("decode", {"trimtab.rows": len(plans)})
+                        case Finished(image, result):
+                            images[image] = result
+                        case Failed(_, error):
+                            raise error
         started = started or submitted
         return MadeRun(
             [Take(image_plan, images[image]) for image, image_plan in enumerate(plans)],
@@ -153,6 +164,16 @@ class _Batch:
         for order in orders:
             _check_added(order)
         return orders
+
+
+def _told_of(plans: Sequence[ImagePlan], orders: Sequence[Order]) -> Attributes:
+    """Return what a trace says of the images of one run."""
+    return {
+        "trimtab.rows": len(plans),
+        "trimtab.unet_rows": sum(len(order.passes) for order in orders),
+        "trimtab.steps": orders[0].schedule.num_steps,
+        "trimtab.applied": sorted({concept for image_plan in plans for concept in image_plan.strengths}),
+    }
 
 
 def _check_added(order: Order) -> None:

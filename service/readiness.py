@@ -21,6 +21,7 @@ from service.errors import (
 )
 from service.generation import Generation
 from service.loading import load_service
+from service.observability.observer import NOBODY, Observer
 from service.settings import Settings
 from service.state.shared import SharedState
 from service.watcher import Watcher
@@ -57,13 +58,19 @@ class Readiness:
     """Loads the model and keeps the state; `on_change` hears each new one."""
 
     def __init__(
-        self, settings: Settings, shared: SharedState, ledger: Ledger, on_change: Callable[[State], None]
+        self,
+        settings: Settings,
+        shared: SharedState,
+        ledger: Ledger,
+        on_change: Callable[[State], None],
+        observer: Observer = NOBODY,
     ) -> None:
         self._state: State = Loading()
         self._settings = settings
         self._shared = shared
         self._ledger = ledger
         self._on_change = on_change
+        self._observer = observer
         self._catalogue: Catalogue | None = None
         self._watcher: Watcher | None = None
 
@@ -78,7 +85,7 @@ class Readiness:
         """Load, and end ready or failed."""
         try:
             loaded = await asyncio.to_thread(load_service, self._settings)
-            generation = Generation(loaded, self._settings, self._ledger)
+            generation = Generation(loaded, self._settings, self._ledger, self._observer)
             self._catalogue = Catalogue(generation, self._settings, self._shared)
             await self._opened(self._catalogue)
         except LoadFailedError as error:

@@ -18,6 +18,7 @@ from diffusion import GeneratedImage
 from policies.plan import ImagePlan
 from policies.screen_rule import ScreenRule
 from service.errors import ScreenFailedError
+from service.observability.trail import stage
 from service.schemas import ScreenAttempt, ScreenResult
 from service.settings import Settings
 
@@ -106,7 +107,8 @@ async def screened(takes: Sequence[Take], rule: ScreenRule, screen: Screen, reta
     left = list(range(len(takes)))
     while left:
         pictures = [last[image].made.image for image in left]
-        findings = await asyncio.to_thread(screen.find, pictures, wanted)
+        with stage("screen", {"trimtab.rows": len(pictures)}):
+            findings = await asyncio.to_thread(screen.find, pictures, wanted)
         again = []
         for image, found in zip(left, findings, strict=True):
             attempts[image].append(ScreenAttempt(seed=last[image].made.seed, found=found))

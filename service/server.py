@@ -16,7 +16,9 @@ class Server(uvicorn.Server):
     """Gives running requests and claimed jobs the same grace period; a second Ctrl-C ends it."""
 
     def __init__(self, app: FastAPI) -> None:
-        super().__init__(uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S))
+        # The app logs its requests itself; what uvicorn says goes where all else does.
+        config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, log_config=None, access_log=False)
+        super().__init__(config)
         self._draining: Draining = app.state.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -4,7 +4,6 @@ Entry points: `Serving.generate`, `Serving.encoded`, and `count_images` for who 
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from service.generation import Generated, Generation
 from service.happenings import Told, nobody
 from service.holding import held
 from service.metrics import Metrics
+from service.observability.trail import stage
 from service.schemas import GenerateRequest
 from service.state.allowances import Allowances
 
@@ -55,17 +55,18 @@ class Serving:
 
     async def encoded(self, encode: Callable[[], Encoded]) -> Encoded:
         """Return what `encode` makes of generated images, made on a thread; its time is a stage of the request."""
-        started = time.perf_counter()
-        encoded = await asyncio.to_thread(encode)
-        self._metrics.observe_stages({"encode": time.perf_counter() - started})
-        return encoded
+        with stage("encode"):
+            return await asyncio.to_thread(encode)
 
 
 def count_images(metrics: Metrics, generated: Generated) -> None:
-    """Count the images of a request, what was added to them, what a screen said and how long they took."""
-    metrics.observe_stages({"queue": generated.queue_s, "generate": generated.generate_s})
+    """Count the images of a request, what was added to them, and what a screen said."""
     for made in generated.images:
-        metrics.count_image(applied.concept for applied in made.record.applied)
+        metrics.count_image(
+            (applied.concept for applied in made.record.applied),
+            made.members,
+            is_served=made.image is not None,
+        )
         if made.record.screen is not None:
             metrics.count_screened(made.record.screen.outcome)
 

@@ -35,6 +35,7 @@ from policies.prompt_reading.lexicon import load_lexicon
 from policies.prompt_reading.phrase_patterns import load_patterns
 from service.configured import ConfiguredPolicies
 from service.loopback import is_loopback
+from service.observability.logs import LogFormat, LogLevel
 from service.schemas import POLICY_TAGS, PolicyOrName
 from service.state.address import check_address
 from service.state.jobs import CLAIM_KEPT_S, RESULT_KEPT_S
@@ -160,6 +161,18 @@ class Settings(BaseSettings):
     allow_anonymous: bool = Field(
         default=False,
         description="Without keys, listen to other machines too: everyone may generate, nobody administer.",
+    )
+
+    log_format: LogFormat = Field(
+        default="auto",
+        description="How lines of the log are written, to the standard error; auto: text on a terminal, else JSON.",
+    )
+    log_level: LogLevel = Field(default="info", description="The least that is logged.")
+    log_prompts: bool = Field(default=False, description="Put the prompt of every request into the log.")
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="The base address of an OpenTelemetry collector that takes traces by OTLP over HTTP, such as "
+        "http://collector:4318. Default: what OTEL_EXPORTER_OTLP_ENDPOINT says.",
     )
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)

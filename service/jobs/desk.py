@@ -20,6 +20,7 @@ from service.jobs.endings import unknown_job, why_not
 from service.jobs.following import LAST_ID, Following
 from service.jobs.plan import JobPlan
 from service.jobs.telling import progress_in
+from service.observability.trail import current
 from service.state.allowances import Allowances
 from service.state.jobs import FIRST, JobRecord, NewJob
 from service.state.shared import SharedState
@@ -45,6 +46,7 @@ class JobDesk:
         # A store that hangs adds what it was asked to when it goes on: who asks again with a key asks for the same job.
         await self._calls(self._shared.check)
         id = uuid.uuid4().hex if key is None else _named_by(key, caller, body)
+        current().job = id
         if key is not None and await self._calls(self._shared.jobs.find, id) is not None:
             return await self.show(id, caller)
         request = body.request()
@@ -52,11 +54,18 @@ class JobDesk:
         await generation.check(request, caller)
         await counted(self._allowances, caller.tenant, request.num_images)
         planned = (await generation.plan(request, caller)).model_copy(update={"id": id})
+        trail = current()
+        plan = JobPlan(
+            planned=planned,
+            preview_every=body.preview_every,
+            request_id=trail.request_id,
+            traceparent=trail.span.traceparent,
+        )
         new = NewJob(
             id=id,
             tenant=caller.tenant.name,
             key_id=caller.key_id,
-            work=JobPlan(planned=planned, preview_every=body.preview_every).to_json(),
+            work=plan.to_json(),
             images=len(planned.images),
             created_s=time.time(),
         )
@@ -111,6 +120,7 @@ class JobDesk:
         record = await self._calls(self._shared.jobs.find, id)
         if record is None or record.tenant != caller.tenant.name:
             raise unknown_job(id)
+        current().job = id
         return record
 
     async def _progress(self, record: JobRecord) -> float:

@@ -19,6 +19,10 @@ class JobPlan(BaseModel):
     planned: Planned
     preview_every: int | None = None
     """A small picture of every image is told each so many steps."""
+    request_id: str | None = None
+    """Of the request that posted the job."""
+    traceparent: str | None = None
+    """Of the same, where it is traced."""
 
     def to_json(self) -> str:
         """Return it as JSON."""

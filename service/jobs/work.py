@@ -5,6 +5,7 @@ Entry point: `Work`. Its ending counts once, whoever else may have had the job: 
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,6 +18,9 @@ from service.jobs.calls import Calls, until_back
 from service.jobs.plan import JobPlan
 from service.jobs.telling import Teller
 from service.metrics import Metrics
+from service.observability.logs import FIELDS
+from service.observability.tracing import Tracing
+from service.observability.trail import Trail, begin, stage
 from service.planned import Planned
 from service.serving import count_images
 from service.state.jobs import Claim, Ending
@@ -48,14 +52,18 @@ class Work:
         shared: SharedState,
         calls: Calls,
         metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         self.id = claim.id
         self._claim, self._worker, self._generation = claim, worker, generation
         self._shared, self._calls, self._metrics = shared, calls, metrics
+        self._tracing = tracing
+        self._trail = Trail(job=claim.id, measured=metrics.observe_stage)
         self._teller = Teller(shared.jobs, calls, claim.id)
         self._making: asyncio.Task[Outcome] | None = None
         self._fate: Fate | None = None
         self._is_underway = asyncio.Event()
+        self._began_s = time.perf_counter()
 
     async def underway(self) -> None:
         """Wait until its images count as the engine's, or it has ended."""
@@ -69,6 +77,7 @@ class Work:
 
     async def run(self) -> None:
         """Make and end the job; while the store is away its ending waits."""
+        begin(self._trail)
         self._making = asyncio.create_task(self._made())
         telling = asyncio.create_task(self._teller.run())
         try:
@@ -83,6 +92,7 @@ class Work:
             self._making.cancel()
             telling.cancel()
             self._is_underway.set()
+            self._end_span()
 
     async def _made(self) -> Outcome:
         """Make the job's images.
@@ -94,10 +104,12 @@ class Work:
         try:
             plan = JobPlan.from_json(self._claim.work)
             planned = plan.planned
+            self._follow(plan)
             _check_model(planned, self._generation)
             self._teller.images = len(planned.images)
             generated = await self._generation.attempt(planned, self._hear, plan.preview_every)
-            ending = await asyncio.to_thread(endings.done, generated, planned.request.image_format)
+            with stage("encode"):
+                ending = await asyncio.to_thread(endings.done, generated, planned.request.image_format)
         except (UnreadablePlanError, OtherModelError) as error:
             return Outcome(endings.set_aside(error), planned)
         except (EngineFailedError, StateUnavailableError):
@@ -152,12 +164,40 @@ class Work:
 
     async def _settle(self, outcome: Outcome) -> None:
         """Count what was served, and take out of the ledger's counts what was not."""
-        logger.info("Job %s ended: %s.", self.id, outcome.ending.state)
+        trail, seconds = self._trail, time.perf_counter() - self._began_s
+        fields = {
+            "outcome": outcome.ending.state,
+            "duration_s": round(seconds, 4),
+            "images": trail.images,
+            "policy": trail.policy,
+            "prompt": trail.prompt,
+        }
+        logger.info("Job %s ended: %s.", self.id, outcome.ending.state, extra={FIELDS: fields})
+        trail.outcome = outcome.ending.state
         self._metrics.count_job(outcome.ending.state)
         if outcome.generated is not None:
             count_images(self._metrics, outcome.generated)
         if outcome.planned is not None:
             await self._generation.settle(outcome.planned, outcome.generated)
+
+    def _follow(self, plan: JobPlan) -> None:
+        """Have the log and the trace of the job tell of the request that posted it."""
+        planned, trail = plan.planned, self._trail
+        trail.request_id, trail.tenant = plan.request_id, planned.tenant or None
+        self._generation.note(planned)
+        trail.span = self._tracing.job(plan.traceparent)
+
+    def _end_span(self) -> None:
+        trail = self._trail
+        known = {
+            "trimtab.job": trail.job,
+            "trimtab.request_id": trail.request_id,
+            "trimtab.rows": trail.images,
+            "trimtab.policy": trail.policy,
+            "trimtab.outcome": trail.outcome,
+        }
+        told = {name: value for name, value in known.items() if value is not None}
+        trail.span.end(told, failed=trail.outcome == "failed")
 
     def _hear(self, happening: Happening) -> None:
         self._is_underway.set()

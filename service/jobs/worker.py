@@ -17,6 +17,7 @@ from service.jobs.calls import Calls, until_back
 from service.jobs.plan import JobPlan
 from service.jobs.work import Work
 from service.metrics import Metrics
+from service.observability.tracing import Tracing
 from service.state.jobs import CLAIM_KEPT_S, Claim
 from service.state.shared import SharedState
 
@@ -43,10 +44,12 @@ class Worker:
         draining: Draining,
         *,
         claim_kept_s: float = CLAIM_KEPT_S,
+        tracing: Tracing,
     ) -> None:
         """`ready` returns what makes images, and raises a ServiceError while nothing does."""
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._shared, self._ready, self._metrics, self._draining = shared, ready, metrics, draining
+        self._tracing = tracing
         self._calls = Calls(_CALLS_AT_ONCE)
         self._renew_every_s = min(RENEW_EVERY_S, claim_kept_s / 6)
         self._works: dict[Work, asyncio.Task[None]] = {}
@@ -93,7 +96,7 @@ class Worker:
         if any(work.id == claim.id for work in self._works):
             return  # its claim lapsed while the store was away: it is still being made
         logger.info("Job %s is claimed, attempt %d.", claim.id, claim.attempt)
-        work = Work(claim, self.name, generation, self._shared, self._calls, self._metrics)
+        work = Work(claim, self.name, generation, self._shared, self._calls, self._metrics, self._tracing)
         self._works[work] = task = asyncio.create_task(work.run())
         task.add_done_callback(lambda _: self._over(work))
         await work.underway()

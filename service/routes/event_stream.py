@@ -16,6 +16,7 @@ from service.feed import Silence, feed
 from service.generation import Generated
 from service.happenings import Happening, Previewed
 from service.http_errors import code_of, explained
+from service.observability.trail import current
 from service.schemas import GenerateRequest
 from service.serving import Serving
 from service.wire.event import Event, Words
@@ -79,6 +80,7 @@ class EventStream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
+            current().outcome = self._outcome
             if self._counted is not None:
                 self._counted(self._outcome)
 

@@ -56,7 +56,9 @@ def test_every_decision_has_its_reason(prompt: str, reason: str) -> None:
 
 def test_a_set_without_words_applies_wherever_there_are_people() -> None:
     (glasses,) = decided("a female doctor", "glasses")
-    assert glasses == Decision("glasses", True, "'doctor': glasses open, as the lexicon has no words for it")
+    assert glasses == Decision(
+        "glasses", True, "'doctor': glasses open, as the lexicon has no words for it", "open"
+    )
     assert not decided("a beach", "glasses")[0].applies
 
 

@@ -76,10 +76,12 @@ def _run(settings: Settings, listener: socket.socket) -> None:
     typer.echo("Loading the model ...")
     from service.app import create_app
     from service.errors import ServiceError
+    from service.observability.logs import configure_logs
     from service.readiness import Failed, Ready
     from service.server import Server
     from trimtab.commands.console import hide_loading_bars
 
+    configure_logs(settings.log_format, settings.log_level)
     hide_loading_bars()
     failures: list[ServiceError] = []
 

@@ -1,0 +1,1 @@
+"""What the service shows of itself: metrics of its parts, log lines and traces."""
