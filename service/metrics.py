@@ -15,6 +15,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -37,6 +38,8 @@ class Metrics:
     """The Prometheus metrics of one app; an `Observer` of its `Generation`."""
 
     def __init__(self) -> None:
+        # When a series began is of no use here, and would be one more series for each.
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         self._generation: Generation | None = None
         self._concept, self._concept_set = BoundedLabel(), BoundedLabel()

@@ -17,6 +17,7 @@ from service.jobs.calls import Calls, until_back
 from service.jobs.plan import JobPlan
 from service.jobs.work import Work
 from service.metrics import Metrics
+from service.observability.logs import FIELDS
 from service.observability.tracing import Tracing
 from service.state.jobs import CLAIM_KEPT_S, Claim
 from service.state.shared import SharedState
@@ -95,7 +96,8 @@ class Worker:
     async def _begin(self, claim: Claim, generation: Generation) -> None:
         if any(work.id == claim.id for work in self._works):
             return  # its claim lapsed while the store was away: it is still being made
-        logger.info("Job %s is claimed, attempt %d.", claim.id, claim.attempt)
+        fields = {"job": claim.id, "attempt": claim.attempt}
+        logger.info("Job %s is claimed, attempt %d.", claim.id, claim.attempt, extra={FIELDS: fields})
         work = Work(claim, self.name, generation, self._shared, self._calls, self._metrics, self._tracing)
         self._works[work] = task = asyncio.create_task(work.run())
         task.add_done_callback(lambda _: self._over(work))

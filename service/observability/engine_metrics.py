@@ -6,11 +6,11 @@ Entry point: `EngineMetrics`, a Prometheus collector.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
     from diffusion.statistics import Distribution, Statistics
@@ -25,56 +25,71 @@ class EngineMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
         now = self._read()
-        yield _gauge("trimtab_waiting_rows", "Images that wait for the engine.", now and now.waiting_rows)
-        yield _gauge("trimtab_running_rows", "Images that take steps.", now and now.running_rows)
-        yield _histogram("trimtab_step_rows", "Images in each step of the engine.", now and now.step_rows)
+        yield _gauge(
+            "trimtab_waiting_rows", "Images that wait for the engine.", now, lambda one: one.waiting_rows
+        )
+        yield _gauge("trimtab_running_rows", "Images that take steps.", now, lambda one: one.running_rows)
+        yield _histogram(
+            "trimtab_step_rows", "Images in each step of the engine.", now, lambda one: one.step_rows
+        )
         yield _histogram(
             "trimtab_step_unet_rows",
             "U-Net rows in each step: two an image with guidance, one without.",
-            now and now.step_unet_rows,
+            now,
+            lambda one: one.step_unet_rows,
         )
-        yield _histogram("trimtab_step_seconds", "Seconds of each step of the engine.", now and now.step_s)
+        yield _histogram(
+            "trimtab_step_seconds", "Seconds of each step of the engine.", now, lambda one: one.step_s
+        )
         yield _histogram(
             "trimtab_row_queue_seconds",
             "Seconds that each image waited for its first step.",
-            now and now.queue_s,
+            now,
+            lambda one: one.queue_s,
         )
         yield _histogram(
-            "trimtab_decode_seconds", "Seconds of each decoding of a few images.", now and now.decode_s
+            "trimtab_decode_seconds",
+            "Seconds of each decoding of a few images.",
+            now,
+            lambda one: one.decode_s,
         )
         yield _rows(now)
         yield _counter(
-            "trimtab_engine_failures", "How often the engine failed and began anew.", now and now.failures
+            "trimtab_engine_failures",
+            "How often the engine failed and began anew.",
+            now,
+            lambda one: one.failures,
         )
         yield _counter(
             "trimtab_out_of_memory",
             "How often a step did not fit into the device's memory, and went on with fewer images.",
-            now and now.out_of_memory,
+            now,
+            lambda one: one.out_of_memory,
         )
 
 
-def _gauge(name: str, says: str, value: float | None) -> Metric:
+def _gauge(name: str, says: str, now: Statistics | None, read: Callable[[Statistics], float]) -> Metric:
     family = GaugeMetricFamily(name, says)
-    if value is not None:
-        family.add_metric([], value)
+    if now is not None:
+        family.add_metric([], read(now))
     return family
 
 
-def _counter(name: str, says: str, value: float | None) -> Metric:
+def _counter(name: str, says: str, now: Statistics | None, read: Callable[[Statistics], float]) -> Metric:
     family = CounterMetricFamily(name, says)
-    if value is not None:
-        family.add_metric([], value)
+    if now is not None:
+        family.add_metric([], read(now))
     return family
 
 
-def _histogram(name: str, says: str, counted: Distribution | None) -> Metric:
+def _histogram(
+    name: str, says: str, now: Statistics | None, read: Callable[[Statistics], Distribution]
+) -> Metric:
     family = HistogramMetricFamily(name, says)
-    if counted is not None:
-        below, buckets = 0, []
-        for bound, count in zip((*counted.bounds, float("inf")), counted.counts, strict=True):
-            below += count
-            buckets.append((floatToGoString(bound), below))
-        family.add_metric([], buckets, counted.total)
+    if now is not None:
+        counted = read(now)
+        bounds = (*(str(float(bound)) for bound in counted.bounds), "+Inf")
+        family.add_metric([], list(zip(bounds, accumulate(counted.counts), strict=True)), counted.total)
     return family
 
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from service.observability.tracing import Span, Attributes
+from service.observability.tracing import Attributes, Span
 
 CLOSE_WITHIN_S: Final = 5.0
 """How long a shutdown waits for a collector that does not answer."""
@@ -54,7 +54,7 @@ class OtlpTracer:
         closing.start()
         closing.join(CLOSE_WITHIN_S)
         if closing.is_alive():
-            self._exporter.shutdown()
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 class _OtelSpan:

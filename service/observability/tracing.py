@@ -14,7 +14,7 @@ from service.errors import TracingError
 Attributes: TypeAlias = Mapping[str, str | int | float | Sequence[str]]
 """A span's attributes."""
 
-_EXPORTER = "opentelemetry.exporter.otlp.proto.http"
+_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
 class Span(Protocol):
@@ -126,9 +126,16 @@ def _check(endpoint: str) -> None:
             value=protocol,
             cure="Set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, or leave it out; collectors take it on port 4318.",
         )
-    if find_spec("opentelemetry.sdk") is None or find_spec(_EXPORTER) is None:
+    if not all(_is_installed(package) for package in _PACKAGES):
         raise TracingError(
             f"Traces were to be sent to {endpoint}, and what sends them is not installed.",
             value=endpoint,
             cure="Install it with: pip install 'trimtab[otel]'. Or set OTEL_TRACES_EXPORTER=none.",
         )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # nor is what it is in
+        return False

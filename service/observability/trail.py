@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Self, TypeAlias
 
-from service.observability.tracing import NO_SPAN, Span, Attributes
+from service.observability.tracing import NO_SPAN, Attributes, Span
 
 Stage: TypeAlias = Literal["plan", "queue", "steps", "decode", "screen", "encode"]
 

@@ -195,14 +195,18 @@ def test_metrics_count_requests_images_and_concepts(client):
         "trimtab_request_seconds_count",
         "trimtab_images_total",
         'trimtab_applied_concepts_total{concept="anti-sexual"}',
-        'trimtab_stage_seconds_count{stage="generate"}',
+        'trimtab_stage_seconds_count{stage="plan"}',
+        'trimtab_stage_seconds_count{stage="queue"}',
+        'trimtab_stage_seconds_count{stage="steps"}',
+        'trimtab_stage_seconds_count{stage="decode"}',
+        'trimtab_stage_seconds_count{stage="encode"}',
     )
     before = [counted(client, sample) for sample in samples]
     client.post("/generate", json={**QUICK, "num_images": 3})
     client.post("/generate", json={**QUICK, "scheduler": "x"})
     client.post("/generate", json={**QUICK, "prompt": ""})
     after = [counted(client, sample) for sample in samples]
-    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1, 3, 3, 3, 1]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1, 3, 3, 3, 1, 1, 1, 1, 1]
     assert counted(client, "trimtab_requests_in_flight") == 0
 
 

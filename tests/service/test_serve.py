@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -57,6 +58,11 @@ def test_serve_says_what_it_loaded_and_where_it_answers(process):
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in errors
+    logged = [json.loads(line) for line in errors.splitlines()]
+    said = [line["message"] for line in logged]
+    assert f"Ready: sd1 at {found[0]}." in said
+    assert "POST /generate: 200" in said
+    assert "Finished server process" in said[-1]
 
 
 def test_a_taken_port_is_refused_by_name():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from service.generation import Generation
     from service.readiness import State
     from service.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class ListenError(Exception):
@@ -89,6 +92,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
         match state:
             case Ready(generation):
                 typer.echo(_summary(generation, listener))
+                logger.info("Ready: %s at %s.", generation.loaded.name, _url(listener))
             case Failed(error):
                 failures.append(error)
                 server.should_exit = True
@@ -124,7 +128,6 @@ def _summary(generation: Generation, listener: socket.socket) -> str:
 
     loaded = generation.loaded
     model = loaded.model
-    host, port = listener.getsockname()[:2]
     references = ", ".join(stored.reference for stored in loaded.vectors.values())
     policies = ", ".join(
         f"{name} (default)" if name == loaded.policies.default else name for name in loaded.policies.named
@@ -134,6 +137,11 @@ def _summary(generation: Generation, listener: socket.socket) -> str:
             f"  model     {loaded.name} ({shortened(model.fingerprint)}) on {model.device}",
             f"  vectors   {references or 'none'}",
             f"  policies  {policies}",
-            f"  ready at  http://{f'[{host}]' if ':' in host else host}:{port} (describes itself at /docs)",
+            f"  ready at  {_url(listener)} (describes itself at /docs)",
         )
     )
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
