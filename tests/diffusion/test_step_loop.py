@@ -415,6 +415,7 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(engine):
     with before_each_pass(engine.model, limited):
         made = engine.generate(rows, SHORT)
     assert max(passes) > 9
+    assert engine.statistics.out_of_memory == sum(unet_rows > 9 for unet_rows in passes)
     for one, other in zip(expected, made, strict=True):
         assert np.abs(np.asarray(one.image, int) - np.asarray(other.image, int)).max() <= 1
 
@@ -453,8 +454,55 @@ def test_a_broken_step_fails_what_is_in_flight_and_the_engine_begins_anew_once(e
             assert engine.failure is None
             assert len(engine.generate([ROW], SHORT)) == 1
     assert "Restart the process" in str(engine.failure)
+    assert engine.statistics.failures == 2
     with pytest.raises(EngineFailedError, match="twice"):
         engine.submit(engine.prepare([ROW], SHORT), lambda _event: None)
+
+
+def test_what_was_done_is_counted_as_it_was_done(engine):
+    passes: list[int] = []
+    steered = Row("a dog", seed=3, steering={"woman": 1.0})
+    combined = Row("a dog", seed=4, steering={"woman": 1.0, "late": 0.5, "man": 0.0})
+    rows = [ROW, steered, steered, combined]
+    with before_each_pass(engine.model, passes.append):
+        engine.generate(rows, SHORT)
+    now = engine.statistics
+    assert (sum(now.step_unet_rows.counts), now.step_unet_rows.total) == (len(passes), sum(passes))
+    assert (sum(now.step_rows.counts), now.step_rows.total) == (len(passes), sum(passes) / 2)
+    assert sum(now.step_s.counts) == len(passes)
+    assert now.step_s.total > 0
+    assert sum(now.queue_s.counts) == len(rows)
+    assert 1 <= sum(now.decode_s.counts) <= len(rows)
+    assert list(now.finished_rows) == [1, 2, 1, 0, 0, 0, 0, 0, 0]
+    assert (now.waiting_rows, now.running_rows, now.failures, now.out_of_memory) == (0, 0, 0, 0)
+
+
+def test_statistics_are_read_while_a_step_runs_and_waiting_is_timed(sd1, library):
+    now_s = [0.0]
+    engine = Engine(sd1, library, max_batch_rows=4, clock=lambda: now_s[0])
+    started, release = threading.Event(), threading.Event()
+
+    def hold(_rows: int) -> None:
+        started.set()
+        assert release.wait(30)
+
+    happened: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with before_each_pass(engine.model, hold):
+        engine.submit(engine.prepare([ROW] * 5, SHORT), happened.put)
+        assert started.wait(30)
+        during = engine.statistics
+        now_s[0] = 30.0
+        release.set()
+        ends = 0
+        while ends < 5:
+            ends += isinstance(happened.get(timeout=30), Finished)
+    assert (during.running_rows, during.waiting_rows, sum(during.step_s.counts)) == (2, 3, 0)
+    after = engine.statistics
+    # Two began at once; the clock went on by 30 s during their first step, while the others waited.
+    assert after.queue_s.total == 3 * 30
+    assert after.step_s.total == 30
+    within = dict(zip((*after.queue_s.bounds, None), after.queue_s.counts, strict=True))
+    assert {bound: count for bound, count in within.items() if count} == {0.001: 2, 30: 3}
 
 
 def test_who_cannot_be_told_is_not_worked_for(engine):

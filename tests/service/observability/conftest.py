@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.observability.logs import configure_logs
@@ -93,6 +94,14 @@ def served() -> Callable[[Settings], AbstractContextManager[Logged]]:
 @pytest.fixture(scope="session")
 def logged_to() -> Callable[..., AbstractContextManager[None]]:
     return logging_to
+
+
+@pytest.fixture(scope="module")
+def narrow_client(options, until_ready) -> Iterator[TestClient]:
+    """A service that makes two guided images at a time and allows long runs."""
+    with TestClient(create_app(Settings(**{**options, "max_batch_rows": 4, "max_steps": 1000}))) as client:
+        until_ready(client.get)
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import re
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from jobs_over_http import has_ended
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -258,10 +260,11 @@ def hostile(client: TestClient) -> None:
         {"seed": secrets.randbelow(2**31)},
     ]
     headers = {"X-Request-ID": name, "Idempotency-Key": name, "User-Agent": name, "traceparent": name}
+    jobs = []
     for asked in named:
         client.post("/generate", json={**QUICK, **asked})
-        client.post("/jobs", json={**QUICK, **asked})
-    client.post("/generate", json=QUICK, headers=headers)
+        jobs.append(client.post("/jobs", json={**QUICK, **asked}).json().get("id"))
+    client.post("/generate", json={**QUICK, "num_images": 8}, headers=headers)
     client.request(name, "/generate")
     client.get(f"/{name}")
     client.get(f"/vectors/{name}")
@@ -269,6 +272,11 @@ def hostile(client: TestClient) -> None:
     client.get(f"/jobs/{name}")
     client.get(f"/images/{name}")
     client.delete(f"/admin/vectors/{name}")
+    deadline = time.monotonic() + 60
+    for job in filter(None, jobs):
+        while not has_ended(client.get(f"/jobs/{job}").json()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_no_request_adds_a_series_by_a_name_of_its_own(client):

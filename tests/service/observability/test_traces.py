@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import httpx2
 import pytest
@@ -86,7 +87,7 @@ def test_a_request_is_one_trace_that_goes_on_its_callers(logged, collector):
     edges = [edge for part in parts for edge in (part.began_ns, part.ended_ns)]
     within = [request.began_ns, *edges, request.ended_ns]
     tolerance_ns = 2_000_000  # two clocks
-    assert all(later - earlier > -tolerance_ns for earlier, later in zip(within, within[1:], strict=False))
+    assert all(later - earlier > -tolerance_ns for earlier, later in pairwise(within))
     applied = {vector["concept"] for image in answer.json()["images"] for vector in image["applied"]}
     steps = parts[2]
     assert steps.attributes == {
@@ -149,7 +150,8 @@ def test_what_is_no_traceparent_begins_a_trace(logged, collector, sent):
     assert collector.wait(of(id)).parent_id == ""
 
 
-def test_a_setting_wins_over_the_variable(options, until_ready, _soon, monkeypatch):
+@pytest.mark.usefixtures("_soon")
+def test_a_setting_wins_over_the_variable(options, until_ready, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     with (
         collecting() as collector,
@@ -161,7 +163,8 @@ def test_a_setting_wins_over_the_variable(options, until_ready, _soon, monkeypat
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "says nothing"])
-def test_a_collector_that_is_away_disturbs_nobody(options, until_ready, _soon, answers):
+@pytest.mark.usefixtures("_soon")
+def test_a_collector_that_is_away_disturbs_nobody(options, until_ready, answers):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         if not answers:
