@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from service.observability.tracing import Attributes, Span
 
-CLOSE_WITHIN_S: Final = 5.0
+CLOSE_WITHIN_S: Final = 2.0
 """How long a shutdown waits for a collector that does not answer."""
 
 _W3C = TraceContextTextMapPropagator()

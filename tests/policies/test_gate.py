@@ -54,6 +54,20 @@ def test_every_decision_has_its_reason(prompt: str, reason: str) -> None:
     assert decided(prompt, "gender")[0].reason == reason
 
 
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("a photo of a doctor", "open"),
+        ("a photo of a beach", "no_people"),
+        ("a photo of a female doctor", "stated"),
+        ("George Washington", "named_person"),
+        ("a medieval knight", "stated_group"),
+    ],
+)
+def test_every_decision_has_the_kind_of_its_reason(prompt: str, kind: str) -> None:
+    assert decided(prompt, "gender")[0].kind == kind
+
+
 def test_a_set_without_words_applies_wherever_there_are_people() -> None:
     (glasses,) = decided("a female doctor", "glasses")
     assert glasses == Decision(

@@ -172,7 +172,7 @@ def test_the_server_logs_in_the_same_format(logged):
     assert "Application startup complete." in said
 
 
-PROMPT = "a 'quoted' \"doctor\"\nat home"
+PROMPT = "a 'red'\n\"doctor\""
 
 
 @pytest.mark.parametrize("log_prompts", [False, True])
@@ -204,7 +204,7 @@ def test_a_prompt_is_logged_where_it_may_be_and_else_not_even_in_a_traceback(
     tracebacks = [line for line in lines if "RuntimeError: No image of" in line.get("exception", "")]
     assert len(tracebacks) >= 2
     assert tracebacks[0]["request_id"] == failed.headers["X-Request-ID"] == access[1]["request_id"]
-    assert ("quoted" in written.getvalue()) is log_prompts
+    assert ("doctor" in written.getvalue()) is log_prompts
 
 
 def record(message: str, error: Exception | None = None) -> logging.LogRecord:

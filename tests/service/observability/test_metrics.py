@@ -158,8 +158,6 @@ def test_one_member_alone_deviates_fully_and_even_shares_not_at_all(options, unt
         ("a photo of a doctor", "yes", "open"),
         ("a photo of a beach", "no", "no_people"),
         ("a photo of a female doctor", "no", "stated"),
-        ("George Washington", "no", "named_person"),
-        ("a medieval knight", "no", "stated_group"),
     ],
 )
 def test_the_gates_decisions_are_counted_by_kind_once_a_request(client, since, prompt, applies, reason):
@@ -319,7 +317,7 @@ def test_a_bounded_label_keeps_to_its_bound_from_many_threads():
 
 def documented() -> dict[str, tuple[str, frozenset[str]]]:
     """Of every metric in the document its type and labels."""
-    rows = re.findall(r"^\| `(trimtab_\w+)` \| (\w+) \| ([^|]*) \|", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(trimtab_\w+)` \| (\w+) \|([^|]*)\|", DOCUMENT.read_text(), re.MULTILINE)
     return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 
