@@ -39,7 +39,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # When a series began is of no use here, and would be one more series for each.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._generation: Generation | None = None
         self._concept, self._concept_set = BoundedLabel(), BoundedLabel()
