@@ -22,7 +22,16 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 FIELDS: Final = "fields"
 """The key of `extra` under which a record brings fields of its own."""
 
-_OURS: Final = ("service", "trimtab", "diffusion", "policies", "vectors", "detectors", "uvicorn")
+_OURS: Final = (
+    "service",
+    "trimtab",
+    "diffusion",
+    "policies",
+    "vectors",
+    "detectors",
+    "uvicorn",
+    "uvicorn.error",
+)
 """Loggers whose level is set; of others, warnings are told."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._:/{}@+-]+")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import httpx2
 import pytest
+from kept_logging import kept_logging
 from typer.testing import CliRunner
 
 from trimtab.commands import app
@@ -36,7 +37,8 @@ def process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 def refused(*arguments: str) -> str:
     """What a serve that does not start says."""
-    ended = CliRunner().invoke(app, ["serve", *arguments])
+    with kept_logging():
+        ended = CliRunner().invoke(app, ["serve", *arguments])
     assert ended.exit_code == 1, ended.output
     return ended.stderr
 

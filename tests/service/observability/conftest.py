@@ -1,6 +1,5 @@
 import io
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
+from kept_logging import kept_logging
 
 from service.app import create_app
 from service.observability.logs import configure_logs
@@ -52,19 +52,9 @@ def wait_for(holds: Callable[[], bool]) -> None:
 @contextmanager
 def logging_to(stream: io.StringIO, log_format: str = "json", level: str = "info") -> Iterator[None]:
     """Log as a served process does, and leave logging as it was."""
-    loggers = [logging.getLogger()] + [
-        logging.getLogger(name) for name in ("service", "trimtab", "diffusion", "policies", "vectors")
-    ]
-    loggers += [logging.getLogger(name) for name in ("detectors", "uvicorn")]
-    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
-    configure_logs(log_format, level, stream)
-    try:
+    with kept_logging():
+        configure_logs(log_format, level, stream)
         yield
-    finally:
-        logging.captureWarnings(False)
-        for logger, (handlers, was, propagated) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagated
-            logger.setLevel(was)
 
 
 @contextmanager
@@ -78,7 +68,7 @@ def _served(settings: Settings) -> Iterator[Logged]:
         try:
             wait_for(lambda: server.started or not thread.is_alive())
             url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-            wait_for(lambda: httpx2.get(f"{url}/readyz").status_code == 200)
+            wait_for(lambda: httpx2.get(f"{url}/readyz", timeout=TIMEOUT_S).status_code == 200)
             yield Logged(url, written)
         finally:
             server.should_exit = True

@@ -132,8 +132,9 @@ def test_a_job_is_a_trace_of_its_own_that_is_linked_to_the_request_that_posted_i
 
 
 def test_neither_prompts_nor_addresses_nor_monitors_are_sent(logged, collector):
-    httpx2.get(f"{logged.url}/healthz")
-    httpx2.get(f"{logged.url}/nowhere/zanzibar?key=zanzibar", headers={"X-Request-ID": "nowhere"})
+    httpx2.get(f"{logged.url}/healthz", timeout=60)
+    elsewhere = f"{logged.url}/nowhere/zanzibar?key=zanzibar"
+    httpx2.get(elsewhere, headers={"X-Request-ID": "nowhere"}, timeout=60)
     post(logged, "/generate", "worded", {**QUICK, "policy": {"name": "zanzibar"}})
     assert collector.wait(of("nowhere")).attributes["http.route"] == "unmatched"
     assert collector.wait(of("worded")).attributes["trimtab.policy"] == "own"
