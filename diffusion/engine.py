@@ -55,8 +55,7 @@ class Engine:
     ) -> None:
         """`execution` is how forward passes are run, see `choose_forward`; on CUDA they are warm when this returns.
 
-        `weights` are the tenants' shares of the engine, 1 where not named; ValueError where one is not from 0.001 to
-        1000.
+        `weights` are the tenants' shares of the engine, see `set_weights`.
         """
         if max_batch_rows < 1:
             raise SamplingError(f"Batches of {max_batch_rows} rows make no images: allow at least 1.")
@@ -84,6 +83,13 @@ class Engine:
     def free_rows(self) -> int:
         """How many more U-Net rows of the model's own size could begin at once; below 0 where images wait."""
         return self._loop.free_rows
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Have these be the tenants' shares of the engine, 1 where not named, for rows that wait already too.
+
+        Raises ValueError where one is not from 0.001 to 1000.
+        """
+        self._loop.set_weights(weights)
 
     def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
         """Check everything about rows and look up their vectors; makes nothing.
