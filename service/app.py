@@ -61,7 +61,14 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         app.state.readiness = readiness
         app.state.desk = desk = JobDesk(shared, degrading.allowances, draining)
         loading = asyncio.create_task(readiness.load())
-        worker = Worker(shared, readiness.generation, metrics, draining, claim_kept_s=settings.claim_kept_s)
+        worker = Worker(
+            shared,
+            readiness.generation,
+            metrics,
+            draining,
+            degrading.allowances,
+            claim_kept_s=settings.claim_kept_s,
+        )
         working = asyncio.create_task(worker.run())
         try:
             yield

@@ -8,7 +8,7 @@ import pytest
 
 from service.callers import Allowance
 from service.errors import AllowanceExceeded
-from service.state.allowances import Allowances
+from service.state.allowances import Allowances, Hold
 from service.state.memory_allowances import MemoryAllowances
 from service.state.redis_allowances import RedisAllowances
 from service.state.redis_client import RedisClient
@@ -20,9 +20,19 @@ FOUR_AT_ONCE = Allowance(concurrent_images=4)
 @pytest.fixture
 def allowances(store: str, request: pytest.FixtureRequest) -> Iterator[Allowances]:
     if store == "memory":
-        yield MemoryAllowances(hold_kept_s=KEPT_S)
+        yield MemoryAllowances(hold_kept_s=KEPT_S, reserved_s=KEPT_S)
     else:
-        yield RedisAllowances(request.getfixturevalue("redis_client"), hold_kept_s=KEPT_S)
+        yield RedisAllowances(
+            request.getfixturevalue("redis_client"), hold_kept_s=KEPT_S, reserved_s=KEPT_S
+        )
+
+
+@pytest.fixture
+def steady(store: str, request: pytest.FixtureRequest) -> Allowances:
+    """Nothing that is held lapses during a test."""
+    if store == "memory":
+        return MemoryAllowances()
+    return RedisAllowances(request.getfixturevalue("redis_client"))
 
 
 def refused(allowances: Allowances, allowance: Allowance, images: int = 1) -> AllowanceExceeded:
@@ -117,6 +127,48 @@ def test_a_hold_that_was_forgotten_counts_again_when_it_is_renewed(allowances):
     refused(allowances, FOUR_AT_ONCE)
     allowances.release(hold)
     allowances.take("ada", FOUR_AT_ONCE, 4)
+
+
+def test_places_that_come_free_are_kept_for_who_waits_for_them(steady):
+    """Small requests, of which there are always some, keep a large one from its places no longer."""
+    one, two = (steady.take("ada", FOUR_AT_ONCE, 2) for _ in range(2))
+
+    def waiting(name: str, images: int) -> bool:
+        try:
+            return steady.take("ada", FOUR_AT_ONCE, images, waits_as=name).id == name
+        except AllowanceExceeded:
+            return False
+
+    assert not waiting("large", 4)
+    steady.release(one)
+    refused(steady, FOUR_AT_ONCE, 1)
+    # Who waits too is kept waiting by what is held alone.
+    assert waiting("small", 2)
+    steady.release(two)
+    refused(steady, FOUR_AT_ONCE, 1)
+    assert not waiting("large", 4)
+    steady.release(Hold("small", "ada", 2))
+    refused(steady, FOUR_AT_ONCE, 1)
+    for _ in range(2):  # as where the first answer was lost
+        assert waiting("large", 4)
+    assert refused(steady, FOUR_AT_ONCE, 1).limit == "concurrent_images"
+    steady.release(Hold("large", "ada", 4))
+    steady.take("ada", FOUR_AT_ONCE, 4)
+
+
+def test_who_asks_no_more_keeps_nobody_waiting(allowances, until):
+    allowances.take("ada", FOUR_AT_ONCE, 2)
+    with pytest.raises(AllowanceExceeded):
+        allowances.take("ada", FOUR_AT_ONCE, 3, waits_as="gone")
+    refused(allowances, FOUR_AT_ONCE, 2)
+
+    def taken() -> bool:
+        try:
+            return bool(allowances.take("ada", FOUR_AT_ONCE, 4))
+        except AllowanceExceeded:
+            return False
+
+    until(taken)
 
 
 def test_tenants_do_not_know_each_other(allowances):
