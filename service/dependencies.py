@@ -100,7 +100,7 @@ async def _once(
     caller: CallerOf,
 ) -> AsyncIterator[Once]:
     """Let go of the request's key once it has been answered, however that went."""
-    once = await Once.of(request, shared.answers, caller.tenant.name)
+    once = await Once.of(request, shared.answers, request.app.state.draining, caller.tenant.name)
     try:
         yield once
     finally:

@@ -233,11 +233,11 @@ class KeyReusedError(ServiceError):
 class StillRunningError(ServiceError):
     """The first request with this Idempotency-Key is still being answered; try again after `retry_after_s` seconds."""
 
-    def __init__(self, retry_after_s: int) -> None:
+    def __init__(self, retry_after_s: float) -> None:
         super().__init__(
             "The first request with this Idempotency-Key is still being answered.",
             field="Idempotency-Key",
-            cure=f"Try again in {retry_after_s} seconds: its answer is given again.",
+            cure=f"Try again in {math.ceil(retry_after_s)} seconds: its answer is given again.",
         )
         self.retry_after_s = retry_after_s
 
