@@ -12,9 +12,10 @@ from fastapi import FastAPI
 
 from service.access import Access
 from service.body_limit import BodyLimit
+from service.browser_guard import BrowserGuard
 from service.degraded_header import DegradedHeader
 from service.draining import Draining
-from service.http_errors import install_handlers
+from service.http_errors import answer, install_handlers
 from service.jobs.desk import JobDesk
 from service.jobs.worker import Worker
 from service.metrics import Metrics
@@ -100,6 +101,8 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
 
     metrics.watch_degraded(DEGRADING, degraded)
     app.add_middleware(DegradedHeader, degraded=degraded)
+    if settings.guards_against_pages:
+        app.add_middleware(BrowserGuard, allowed_hosts=settings.allowed_hosts, answer=answer)
     install_handlers(app)
     for routes in (generate, jobs, vectors, policies, admin, health, openai, huggingface, webui, pictures):
         app.include_router(routes.router)

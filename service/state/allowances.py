@@ -36,9 +36,7 @@ class Hold:
 class Allowances(Protocol):
     """Counts each tenant's requests and images, for the threads of all replicas."""
 
-    def take(
-        self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None
-    ) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         """Count one request of so many images against each limit of the allowance, or against none of them.
 
         Who will ask again `waits_as` someone, and its hold has that name: where places are what it lacks, those that

@@ -127,9 +127,7 @@ class _DegradingAllowances:
         self._here = MemoryAllowances()
         self._outage = outage
 
-    def take(
-        self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None
-    ) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         return self._outage.unless(
             lambda: self._there.take(tenant, allowance, images, waits_as=waits_as),
             lambda: self._here.take(tenant, allowance, images, waits_as=waits_as),

@@ -49,9 +49,7 @@ class MemoryAllowances:
         self._clock = clock
         self._lock = Lock()
 
-    def take(
-        self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None
-    ) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         """Count one request of so many images against each limit, or raise AllowanceExceeded."""
         rates, places = limits_of(allowance, images)
         hold = Hold(waits_as or uuid.uuid4().hex, tenant, places=images if places else 0)
@@ -62,7 +60,10 @@ class MemoryAllowances:
                 for rate in rates
             }
             waits = [(due_s[rate.name] - now_s - WINDOW_S, rate) for rate in rates]
-            if places and _taken(used, hold.id, now_s, is_waiting=waits_as is not None) > places.allowed - images:
+            if (
+                places
+                and _taken(used, hold.id, now_s, is_waiting=waits_as is not None) > places.allowed - images
+            ):
                 waits.append((PLACE_RETRY_S, places))
             wait_s, limit = max(waits, key=lambda wait: wait[0], default=(0.0, None))
             if limit and wait_s > _TOLERANCE_S:

@@ -25,9 +25,7 @@ class RedisAllowances:
         self._take = client.step("allowance_take")
         self._renew = client.step("allowance_renew")
 
-    def take(
-        self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None
-    ) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         """Count one request of so many images against each limit, or raise AllowanceExceeded."""
         rates, places = limits_of(allowance, images)
         hold = Hold(waits_as or uuid.uuid4().hex, tenant, places=images if places else 0)

@@ -104,9 +104,7 @@ class RedisJobs:
             raise
         with self._lock:
             self._lost_calls[worker].difference_update(lost)
-        return [
-            Claim(id, tenant, work, int(images), attempt) for id, tenant, work, images, attempt in claims
-        ]
+        return [Claim(id, tenant, work, int(images), attempt) for id, tenant, work, images, attempt in claims]
 
     def renew(self, worker: str, ids: Sequence[str]) -> Renewed:
         """Keep these jobs the worker's for as long again."""

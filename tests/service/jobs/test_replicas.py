@@ -238,7 +238,9 @@ def test_a_server_that_is_told_twice_while_clients_wait_gives_its_job_back(stopp
     server, thread, url = stopped
     id = httpx2.post(f"{url}/jobs", json=LONG).json()["id"]
     until(replica, id, is_running)
-    with httpx2.stream("POST", f"{url}/generate", json={**LONG, "num_images": 2, "stream": True}, timeout=60) as waiting:
+    with httpx2.stream(
+        "POST", f"{url}/generate", json={**LONG, "num_images": 2, "stream": True}, timeout=60
+    ) as waiting:
         for _ in range(2):
             server.handle_exit(signal.SIGINT, None)
         with suppress(httpx2.TransportError):

@@ -22,9 +22,7 @@ def allowances(store: str, request: pytest.FixtureRequest) -> Iterator[Allowance
     if store == "memory":
         yield MemoryAllowances(hold_kept_s=KEPT_S, reserved_s=KEPT_S)
     else:
-        yield RedisAllowances(
-            request.getfixturevalue("redis_client"), hold_kept_s=KEPT_S, reserved_s=KEPT_S
-        )
+        yield RedisAllowances(request.getfixturevalue("redis_client"), hold_kept_s=KEPT_S, reserved_s=KEPT_S)
 
 
 @pytest.fixture
