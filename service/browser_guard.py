@@ -1,7 +1,7 @@
 """Keeps web pages off a service that asks for no keys: browsers let any page ask what is on the user's own machine.
 
-Entry point: `BrowserGuard`, an ASGI middleware. A page whose name was made to lead here (DNS rebinding) shows by the Host
-header, one of another site by the Origin header; both are the browser's to write, and no page's.
+Entry point: `BrowserGuard`, an ASGI middleware. A page whose name was made to lead here (DNS rebinding) shows by the
+Host header, one of another site by the Origin header; both are the browser's to write, and no page's.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -23,7 +23,7 @@ Answer = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class BrowserGuard:
-    """Refuses what is addressed to another name than this machine's own or an allowed one, or comes from another's page."""
+    """Refuses what is addressed to a name that is not this machine's own or allowed, or comes from another's page."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: Collection[str], answer: Answer) -> None:
         """`allowed_hosts` are names without ports; `answer` makes an answer of an error."""
@@ -36,8 +36,9 @@ class BrowserGuard:
             try:
                 self._check(Headers(scope=scope))
             except AccessError as refusal:
-                response = await self._answer(Request(scope), refusal)
-                return await response(scope, receive, send)
+                refused = await self._answer(Request(scope), refusal)
+                await refused(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
     def _check(self, headers: Headers) -> None:

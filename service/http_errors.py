@@ -1,7 +1,7 @@
 """How every error is answered: one table of HTTP statuses and codes, and of each family of clients one form.
 
-Entry points: `install_handlers`, `answer`, `code_of`, `status_of`, `detail_of`, `explained`. The table is read along an error's ancestors,
-nearest first.
+Entry points: `install_handlers`, `answer`, `code_of`, `status_of`, `detail_of`, `explained`. The table is read along an
+error's ancestors, nearest first.
 """
 
 import json

@@ -3,7 +3,6 @@
 Entry point: `Places`, one of a worker.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -11,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from service.callers import Allowance
 from service.errors import AllowanceExceeded
 from service.holding import kept
+from service.jobs.calls import Calls
 from service.state.allowances import PLACE_RETRY_S, Allowances, Hold
 from service.state.jobs import Claim
 from service.tenants import TenantSettings
@@ -19,12 +19,14 @@ from service.tenants import TenantSettings
 class Places:
     """Takes the places of jobs, and knows which tenants have had none left a moment ago.
 
-    A job that is refused waits for its places, so that requests of its tenant that take fewer cannot keep it waiting for
-    ever; its name is that of its hold, whichever replica asks.
+    A job that is refused waits for its places, so that requests of its tenant that take fewer cannot keep it waiting
+    for ever; its name is that of its hold, whichever replica asks.
     """
 
-    def __init__(self, allowances: Allowances, clock: Callable[[], float] = time.monotonic) -> None:
-        self._allowances, self._clock = allowances, clock
+    def __init__(
+        self, allowances: Allowances, calls: Calls, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._allowances, self._calls, self._clock = allowances, calls, clock
         self._full_until_s: dict[str, float] = {}
 
     @property
@@ -45,7 +47,7 @@ class Places:
             return Hold(claim.id, claim.tenant, places=0)
         allowance, images = Allowance(concurrent_images=limit), min(claim.images, limit)
         try:
-            return await asyncio.to_thread(
+            return await self._calls(
                 self._allowances.take, claim.tenant, allowance, images, waits_as=claim.id
             )
         except AllowanceExceeded:

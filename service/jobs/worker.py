@@ -50,8 +50,8 @@ class Worker:
         """`ready` returns what makes images, and raises a ServiceError while nothing does."""
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._shared, self._ready, self._metrics, self._draining = shared, ready, metrics, draining
-        self._places = Places(allowances)
         self._calls = Calls(_CALLS_AT_ONCE)
+        self._places = Places(allowances, self._calls)
         self._renew_every_s = min(RENEW_EVERY_S, claim_kept_s / 6)
         self._works: dict[Work, asyncio.Task[None]] = {}
 

@@ -1,6 +1,6 @@
 """What goes over the wire of jobs: the body of POST /jobs, what is said of a job, and the events that end one.
 
-Entry points: `JobBody`, `JobResponse`, `said_of`, and `answer_events` and `error_event`, which are those of POST /generate.
+Entry points: `JobBody`, `JobResponse`, `said_of`; `answer_events` and `error_event`, which are those of POST /generate.
 """
 
 import json
