@@ -32,8 +32,8 @@ def read_keys(file: Path) -> dict[str, KeyRecord]:
         cure = "Make it with 'trimtab keys create --tenant NAME', or set keys to the right one."
         raise _error(file, f"There is no key file {file}.", cure) from error
     except OSError as error:
-        problem = f"The key file {file} cannot be read: {error.strerror}."
-        raise _error(file, problem, "Let the service's user read it.") from error
+        why = f"The key file {file} cannot be read: {error.strerror}."
+        raise _error(file, why, "Let the service's user read it.") from error
     try:
         records = _KeyFile.model_validate_json(content).keys
     except ValidationError as error:

@@ -94,7 +94,8 @@ class RedisJobs:
                 [
                     *(KEY_PREFIX, worker, count, call, round(options.claim_kept_s * 1000)),
                     *(self._result_kept_ms, options.job_attempts, set_aside_reason(options.job_attempts)),
-                    *(len(passing), *passing),
+                    len(passing),
+                    *passing,
                     *lost,
                 ],
             )
