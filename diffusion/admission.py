@@ -89,15 +89,12 @@ class Admission:
                 f"The limits {max_waiting} and {max_waiting_per_tenant} on waiting rows and the quantum "
                 f"{quantum} must be at least 1."
             )
-        for tenant, weight in weights.items():
-            if not 0.001 <= weight <= 1000:
-                raise ValueError(f"The weight {weight} of {tenant!r} must be between 0.001 and 1000.")
         if not (math.isfinite(step_overhead) and step_overhead >= 0):
             raise ValueError(f"The overhead {step_overhead} of a step must be finite and not below 0.")
         self._measured_capacity = capacity
         self._max_waiting = max_waiting
         self._max_waiting_per_tenant = max_waiting_per_tenant
-        self._weights = dict(weights)
+        self._weights = _checked(weights)
         self._quantum = quantum
         self._step_overhead = step_overhead
         self._capacities: dict[Shape, int] = {}
@@ -171,6 +168,13 @@ class Admission:
             raise ValueError(f"No row of the shape {shape} runs, so no step of it can have failed.")
         failed = sum(ticket.unet_rows for ticket in pool.running.values())
         return self.set_capacity(shape, max(failed // 2, min(failed - 1, MAX_PASSES)))
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """From now on, these are the tenants' shares, 1 where not named; raises ValueError and changes nothing."""
+        self._weights = _checked(weights)
+        self._turns.reweigh()
+        for pool in self._pools.values():
+            pool.reweigh()
 
     def set_capacity(self, shape: Shape, unet_rows: int) -> Displaced:
         """From now on, let up to so many U-Net rows of this shape step together.
@@ -282,3 +286,11 @@ class Admission:
 
     def _weight(self, tenant: str) -> float:
         return self._weights.get(tenant, 1.0)
+
+
+def _checked(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return weights of tenants; raises ValueError for one by which nobody could be served."""
+    for tenant, weight in weights.items():
+        if not 0.001 <= weight <= 1000:
+            raise ValueError(f"The weight {weight} of {tenant!r} must be between 0.001 and 1000.")
+    return dict(weights)

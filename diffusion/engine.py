@@ -56,8 +56,7 @@ class Engine:
     ) -> None:
         """`execution` is how forward passes are run, see `choose_forward`; on CUDA they are warm when this returns.
 
-        `weights` are the tenants' shares of the engine, 1 where not named; ValueError where one is not from 0.001 to
-        1000.
+        `weights` are the tenants' shares of the engine, see `set_weights`.
         """
         if max_batch_rows < 1:
             raise SamplingError(f"Batches of {max_batch_rows} rows make no images: allow at least 1.")
@@ -90,6 +89,13 @@ class Engine:
     def statistics(self) -> Statistics:
         """What the engine has done since it was made, and what it is at; reading it waits for no step."""
         return self._loop.statistics
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Have these be the tenants' shares of the engine, 1 where not named, for rows that wait already too.
+
+        Raises ValueError where one is not from 0.001 to 1000.
+        """
+        self._loop.set_weights(weights)
 
     def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
         """Check everything about rows and look up their vectors; makes nothing.

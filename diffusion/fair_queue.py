@@ -17,7 +17,7 @@ class _Line:
 
     tenant: str
     allowance: float
-    """What a turn adds to the credit."""
+    """What a turn adds to the credit, as of when its weight was last looked up."""
     costs: OrderedDict[int, int] = field(default_factory=OrderedDict)
     """Key -> cost."""
     credit: float = 0.0
@@ -94,6 +94,11 @@ class FairQueue:
     def remove(self, key: int) -> None:
         """Take out a row that will not run, at no cost."""
         self._take_out(key, self._lines[self._tenants[key]])
+
+    def reweigh(self) -> None:
+        """Look up the weights anew; credit that was given stays."""
+        for line in self._turns:
+            line.allowance = self._quantum * self._weight(line.tenant)
 
     def order(self) -> list[int]:
         """All rows in the order in which they will leave, provided that none is added or removed."""

@@ -95,6 +95,11 @@ class ShapePool:
             self._steps_left[key] = max(self._steps_left[key] - 1, 0)
         return sum(ticket.unet_rows * ticket.area for ticket in self.running.values())
 
+    def reweigh(self) -> None:
+        """Let the rows that wait have the weights that hold now."""
+        self._queue.reweigh()
+        self._places = None
+
     def set_capacity(self, unet_rows: int) -> tuple[int, ...]:
         """Change the room; suspend rows until the others fit, the last that joined first; return their keys."""
         self.capacity = unet_rows

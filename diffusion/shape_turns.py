@@ -75,6 +75,11 @@ class ShapeTurns:
                 del self._shapes_of[tenant]
             self._weight_changed(tenant)
 
+    def reweigh(self) -> None:
+        """Look up the tenants' weights anew; debts stay, as work."""
+        for account in self._accounts.values():
+            account.weight_is_old = True
+
     def next(self) -> Shape | None:
         """The shape that steps next, of those that have rows; None where there is none."""
         for shape in [shape for shape, account in self._accounts.items() if not account.rows]:

@@ -12,7 +12,7 @@ import math
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -130,6 +130,11 @@ class StepLoop:
             self._changed.notify()
         for job in there:
             self._tell(job, Failed(job.image, GenerationCancelled("The image was cancelled.")))
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """From now on, these are the tenants' shares, 1 where not named; raises ValueError."""
+        with self._changed:
+            self._admission.set_weights(weights)
 
     def end(self) -> None:
         """Let the thread end after its turn, whatever is left to do, and wait for it."""

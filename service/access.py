@@ -30,7 +30,7 @@ class Access:
         if key is None:
             raise MissingKeyError(
                 "The request has no key.",
-                cure="Send one as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY'.",
+                cure="Send one as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY', or to /sdapi/ as a password.",
             )
         record = self._ring.holder(key)
         tenant = configured_tenant(record.tenant, policies.tenants, policies.named)

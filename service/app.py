@@ -15,9 +15,10 @@ from starlette.types import ASGIApp
 
 from service.access import Access
 from service.body_limit import BodyLimit
+from service.browser_guard import BrowserGuard
 from service.degraded_header import DegradedHeader
 from service.draining import Draining
-from service.http_errors import install_handlers
+from service.http_errors import answer, install_handlers
 from service.jobs.desk import JobDesk
 from service.jobs.worker import Worker
 from service.metrics import Metrics
@@ -89,6 +90,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
             readiness.generation,
             metrics,
             draining,
+            degrading.allowances,
             claim_kept_s=settings.claim_kept_s,
             tracing=tracing,
         )
@@ -125,6 +127,8 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
 
     metrics.watch_degraded(DEGRADING, degraded)
     app.add_middleware(DegradedHeader, degraded=degraded)
+    if settings.guards_against_pages:
+        app.add_middleware(BrowserGuard, allowed_hosts=settings.allowed_hosts, answer=answer)
     install_handlers(app)
     for routes in (generate, jobs, vectors, policies, admin, health, openai, huggingface, webui, pictures):
         app.include_router(routes.router)

@@ -23,7 +23,7 @@ from service.errors import (
 )
 from service.following import Unfollowed
 from service.generation import Generation
-from service.loading import check_configured
+from service.loading import LoadedModel, check_configured
 from service.settings import Settings, SettingsError
 from service.shelved import ShelvedLibrary
 from service.state.shared import SharedState
@@ -183,7 +183,7 @@ class Catalogue:
             if problems:
                 raise PolicyReloadError(_told(problems), cure="The policies stay as they were.")
             self._known = replace(self._known, policies_revision=self._shelf.bump())
-            self._generation.loaded = candidate
+            self._serve(candidate)
         return _waiting(self._settings, settings)
 
     def versions(self) -> list[CatalogueVersion]:
@@ -213,7 +213,7 @@ class Catalogue:
             loaded = replace(before, policies=policies).with_vectors(vectors)
             problems = loaded.unfollowed()
             if not problems:
-                self._generation.loaded = loaded
+                self._serve(loaded)
                 break
             refused += problems
         if refused and _told(refused) != _told(self._refused):
@@ -221,6 +221,12 @@ class Catalogue:
         known_to_be_broken = self._broken
         self._known, self._broken, self._refused = shelved, broken, refused
         self._tell_broken(known_to_be_broken)
+
+    def _serve(self, loaded: LoadedModel) -> None:
+        """Let new requests have this, and the engine the tenants' shares in it, for what waits already too."""
+        if loaded.policies.tenants != self._generation.loaded.policies.tenants:
+            loaded.engine.set_weights(loaded.policies.shares)
+        self._generation.loaded = loaded
 
     def _tell_broken(self, before: Mapping[Key, Exception]) -> None:
         for key in self._broken.keys() - before.keys():
@@ -255,9 +261,7 @@ class Catalogue:
 def _waiting(before: Settings, after: Settings) -> list[str]:
     """Return the settings that differ and are not read again without a restart."""
     fields = [name for name in Settings.model_fields if name not in RELOADED]
-    waiting = [name for name in fields if getattr(before, name) != getattr(after, name)]
-    shares = [{name: tenant.share for name, tenant in one.tenants.items()} for one in (before, after)]
-    return [*waiting, "tenants.share"] if shares[0] != shares[1] else waiting
+    return [name for name in fields if getattr(before, name) != getattr(after, name)]
 
 
 def _told(problems: Sequence[Unfollowed]) -> str:

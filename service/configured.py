@@ -22,6 +22,11 @@ class ConfiguredPolicies:
     tenants: Mapping[str, TenantSettings] = field(default_factory=dict)
     """What holds for each tenant's keys; a tenant's floor may be one of the policies."""
 
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Each tenant's share of the engine."""
+        return {name: tenant.share for name, tenant in self.tenants.items()}
+
     def find(self, asked: Policy | str | None) -> Policy:
         """Return the policy of a request; raises UnknownPolicyError for a name that is not configured."""
         if isinstance(asked, Policy):

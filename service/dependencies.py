@@ -13,10 +13,12 @@ from fastapi import Depends, Request, Security
 from fastapi.params import Depends as Dependency
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from service import basic_auth
 from service.access import Access, check_role
 from service.callers import Caller, Role
 from service.catalogue import Catalogue
 from service.configured import ConfiguredPolicies
+from service.families import family_of
 from service.generation import Generation
 from service.jobs.desk import JobDesk
 from service.metrics import Metrics
@@ -68,6 +70,8 @@ async def _caller(
     api_key: Annotated[str | None, Security(_API_KEY)],
 ) -> Caller:
     sent = api_key or (None if bearer is None else bearer.credentials)
+    if sent is None and basic_auth.CHALLENGE in family_of(request.url.path).challenges:
+        sent = basic_auth.key_in(request.headers.get("Authorization"))
     caller = cast(Access, request.app.state.access).caller(sent, _policies(request))
     current().tenant = caller.tenant.name or None
     return caller
@@ -103,7 +107,7 @@ async def _once(
     caller: CallerOf,
 ) -> AsyncIterator[Once]:
     """Let go of the request's key once it has been answered, however that went."""
-    once = await Once.of(request, shared.answers, caller.tenant.name)
+    once = await Once.of(request, shared.answers, request.app.state.draining, caller.tenant.name)
     try:
         yield once
     finally:

@@ -40,7 +40,9 @@ ServiceError
 │   ├── UnknownKeyError        what was sent is no key
 │   ├── EndedKeyError          the key is expired or revoked
 │   ├── MissingRoleError       the key may not do this
-│   └── UnknownTenantError     the key's tenant is not configured
+│   ├── UnknownTenantError     the key's tenant is not configured
+│   ├── UnknownHostError       the service is not addressed by this name
+│   └── ForeignOriginError     a web page of another site
 ├── KeyFileError               the file of keys cannot be read or written
 ├── UnsoundVectorError         an upload is no sound vector file
 ├── MisfitVectorError          an uploaded vector is not one for the loaded model
@@ -234,11 +236,11 @@ class KeyReusedError(ServiceError):
 class StillRunningError(ServiceError):
     """The first request with this Idempotency-Key is still being answered; try again after `retry_after_s` seconds."""
 
-    def __init__(self, retry_after_s: int) -> None:
+    def __init__(self, retry_after_s: float) -> None:
         super().__init__(
             "The first request with this Idempotency-Key is still being answered.",
             field="Idempotency-Key",
-            cure=f"Try again in {retry_after_s} seconds: its answer is given again.",
+            cure=f"Try again in {math.ceil(retry_after_s)} seconds: its answer is given again.",
         )
         self.retry_after_s = retry_after_s
 
@@ -265,6 +267,14 @@ class MissingRoleError(AccessError):
 
 class UnknownTenantError(AccessError):
     """The key's tenant is not among those that are configured."""
+
+
+class UnknownHostError(AccessError):
+    """A request to another name than the service has: a page may have made it lead here."""
+
+
+class ForeignOriginError(AccessError):
+    """A request that a web page of another site has its browser send."""
 
 
 class KeyFileError(ServiceError):

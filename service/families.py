@@ -3,13 +3,14 @@
 Entry points: `Family`, `family_of`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
 from pydantic import JsonValue
 
+from service import basic_auth
 from service.schemas import ErrorDetail
 from service.wire import huggingface, openai, webui
 from service.wire.native import GenerateBody
@@ -36,6 +37,9 @@ class Family:
     names: Mapping[str, str] = field(default_factory=dict)
     """What it calls the service's fields, where that is something else."""
 
+    challenges: Sequence[str] = ()
+    """How it may show its key beside as a bearer, as the header WWW-Authenticate says."""
+
     def name_of(self, field: str | None) -> str | None:
         """Return what this family calls a place in a GenerateRequest, such as policy.safety.0."""
         if field is None:
@@ -54,7 +58,13 @@ FAMILIES = (
         inside="parameters.",
         names=MappingProxyType(huggingface.NAMES),
     ),
-    Family("/sdapi/", webui.error_body, fields=tuple(webui.Txt2ImgRequest.model_fields), names=webui.NAMES),
+    Family(
+        "/sdapi/",
+        webui.error_body,
+        fields=tuple(webui.Txt2ImgRequest.model_fields),
+        names=webui.NAMES,
+        challenges=[basic_auth.CHALLENGE],
+    ),
 )
 
 

@@ -1,6 +1,6 @@
 """A request's part of its tenant's allowance, held while its images are made.
 
-Entry points: `held`; and `counted`, for what is accepted now and made later.
+Entry points: `held`; and for what is accepted now and made later `counted`, and `kept` of what it took in between.
 """
 
 import asyncio
@@ -28,7 +28,13 @@ async def held(allowances: Allowances, tenant: Tenant, images: int) -> AsyncIter
     if tenant.allowance.unlimited:
         yield
         return
-    hold = await _taken(allowances, tenant, images)
+    async with kept(allowances, await _taken(allowances, tenant, images)):
+        yield
+
+
+@asynccontextmanager
+async def kept(allowances: Allowances, hold: Hold) -> AsyncIterator[None]:
+    """Keep the places of a hold until the block ends, and give them back then; raises nothing of its own."""
     ended = asyncio.Event()
     keeping = asyncio.create_task(_keep(allowances, hold, ended))
     try:

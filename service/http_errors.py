@@ -1,7 +1,7 @@
 """How every error is answered: one table of HTTP statuses and codes, and of each family of clients one form.
 
-Entry points: `install_handlers`, `code_of`, `detail_of`, `explained`. The table is read along an error's ancestors,
-nearest first.
+Entry points: `install_handlers`, `answer`, `code_of`, `status_of`, `detail_of`, `explained`. The table is read along an
+error's ancestors, nearest first.
 """
 
 import json
@@ -111,6 +111,8 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.NeededVectorError: Refusal(409, "vector_needed"),
     service_errors.PolicyReloadError: Refusal(409, "policies_not_reloaded"),
     service_errors.TracingError: Refusal(500, "traces_not_sent"),
+    service_errors.UnknownHostError: Refusal(421, "unknown_host"),
+    service_errors.ForeignOriginError: Refusal(403, "foreign_origin"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
@@ -132,14 +134,20 @@ HTTP_CODES: Mapping[int, str] = {
 
 def install_handlers(app: FastAPI) -> None:
     """Answer every error of this app with an ErrorResponse."""
-    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(HTTPException, answer)
     for error in REFUSALS:
-        app.add_exception_handler(error, _answer)
+        app.add_exception_handler(error, answer)
 
 
 def code_of(error: Exception) -> str:
     """Return the code by which an error is answered and counted."""
     return detail_of(error).code
+
+
+def status_of(code: str) -> int:
+    """Return the status that an error of this code is answered with, where its code is all that is left of it."""
+    known = {refusal.code: refusal.status for refusal in (*VALIDATION_REFUSALS.values(), *REFUSALS.values())}
+    return known.get(code, HTTPStatus.INTERNAL_SERVER_ERROR.value)
 
 
 def explained(error: Exception, path: str) -> tuple[int, ErrorDetail]:
@@ -158,13 +166,14 @@ def detail_of(error: Exception) -> ErrorDetail:
     return _explained(error, NATIVE)[1]
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+async def answer(request: Request, error: Exception) -> Response:
+    """Return an error as the clients that ask at this address read it."""
     path = request.url.path
     status, detail = explained(error, path)
     current().outcome = detail.code
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = ", ".join(["Bearer", *family_of(path).challenges])
     # Written in ASCII: a value may hold what UTF-8 cannot, such as half of a surrogate pair.
     body = json.dumps(family_of(path).error(status, detail), ensure_ascii=True)
     return Response(body, status, {**headers, **retry_headers(error)}, media_type="application/json")

@@ -29,17 +29,11 @@ def read_keys(file: Path) -> dict[str, KeyRecord]:
     try:
         content = file.read_bytes()
     except FileNotFoundError as error:
-        raise KeyFileError(
-            f"There is no key file {file}.",
-            value=str(file),
-            cure="Make it with 'trimtab keys create --tenant NAME', or set keys to the right one.",
-        ) from error
+        cure = "Make it with 'trimtab keys create --tenant NAME', or set keys to the right one."
+        raise _error(file, f"There is no key file {file}.", cure) from error
     except OSError as error:
-        raise KeyFileError(
-            f"The key file {file} cannot be read: {error.strerror}.",
-            value=str(file),
-            cure="Let the service's user read it.",
-        ) from error
+        why = f"The key file {file} cannot be read: {error.strerror}."
+        raise _error(file, why, "Let the service's user read it.") from error
     try:
         records = _KeyFile.model_validate_json(content).keys
     except ValidationError as error:
@@ -66,11 +60,8 @@ def changed_keys(file: Path) -> Iterator[dict[str, KeyRecord]]:
             yield keys
             _write(file, keys)
     except OSError as error:
-        raise KeyFileError(
-            f"The key file {file} cannot be written: {error.strerror}.",
-            value=str(file),
-            cure="Give a folder that exists and that you may write to.",
-        ) from error
+        problem = f"The key file {file} cannot be written: {error.strerror}."
+        raise _error(file, problem, "Give a folder that exists and that you may write to.") from error
 
 
 @contextmanager
@@ -117,8 +108,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _unsound(file: Path, problem: str) -> KeyFileError:
-    return KeyFileError(
-        f"{file} is no file of keys: {problem}.",
-        value=str(file),
-        cure="Put back what 'trimtab keys' wrote, or make another file with it.",
-    )
+    cure = "Put back what 'trimtab keys' wrote, or make another file with it."
+    return _error(file, f"{file} is no file of keys: {problem}.", cure)
+
+
+def _error(file: Path, problem: str, cure: str) -> KeyFileError:
+    return KeyFileError(problem, value=str(file), cure=cure)

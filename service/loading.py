@@ -96,7 +96,7 @@ def load_service(settings: Settings) -> LoadedModel:
             settings.max_batch_rows,
             max_waiting=settings.max_waiting,
             execution=settings.execution,
-            weights={name: tenant.share for name, tenant in settings.tenants.items()},
+            weights=settings.configured_policies.shares,
         )
     except DiffusionError as error:
         raise LoadFailedError(str(error), cure="Set it with TRIMTAB_EXECUTION.") from error

@@ -25,6 +25,15 @@ class Server(uvicorn.Server):
         """Take on nothing new, wait for what runs, and end."""
         self._draining.begin()
         await super().shutdown(sockets)
+        if self.force_exit:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """End what uvicorn leaves behind at a second Ctrl-C: claimed jobs are given back all the same."""
+        for task in self.server_state.tasks:
+            task.cancel()
+        # Where the app has wound up already it returns at once.
+        await self.lifespan.shutdown()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Hear a signal."""

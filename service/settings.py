@@ -6,7 +6,7 @@ Entry point: `load_settings`. The result is frozen; unknown keys and variables a
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -42,6 +42,8 @@ from service.state.jobs import CLAIM_KEPT_S, RESULT_KEPT_S
 from service.state.options import StateOptions
 from service.state.vector_store import check_vector_store
 from service.tenants import TenantSettings
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253)]
 
 PREFIX = "TRIMTAB_"
 DEMO_MODEL = "demo"
@@ -161,6 +163,11 @@ class Settings(BaseSettings):
     allow_anonymous: bool = Field(
         default=False,
         description="Without keys, listen to other machines too: everyone may generate, nobody administer.",
+    )
+    allowed_hosts: tuple[HostName, ...] = Field(
+        default=(),
+        description="Names, without ports, by which the service may be addressed beside this machine's own, and whose "
+        "pages may ask. Default: without keys none, else any.",
     )
 
     log_format: LogFormat = Field(
@@ -282,6 +289,11 @@ class Settings(BaseSettings):
                 "where whoever reaches the service may generate."
             )
         return self
+
+    @property
+    def guards_against_pages(self) -> bool:
+        """Whether requests are refused that a web page may have had a browser send."""
+        return bool(self.allowed_hosts) or (self.keys is None and not self.allow_anonymous)
 
     @property
     def held_floor(self) -> Policy | None:

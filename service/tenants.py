@@ -31,7 +31,8 @@ class TenantSettings(BaseModel):
     requests_per_minute: Count | None = Field(default=None, description="Default: no limit.")
     images_per_minute: Count | None = Field(default=None, description="Default: no limit.")
     concurrent_images: Count | None = Field(
-        default=None, description="Images that wait or are made at the same time. Default: no limit."
+        default=None,
+        description="Images that wait or are made at the same time; of jobs, those that are made. Default: no limit.",
     )
     share: Annotated[float, Field(ge=0.001, le=1000, allow_inf_nan=False)] = Field(
         default=1.0, description="Of the engine where others wait too, against the others' shares."

@@ -12,12 +12,13 @@ from fastapi.sse import format_sse_event
 
 from service.draining import Draining
 from service.errors import StateUnavailableError
-from service.http_errors import detail_of
+from service.http_errors import detail_of, status_of
 from service.jobs.calls import Calls
 from service.jobs.endings import unknown_job, why_not
+from service.schemas import ErrorDetail
 from service.state.jobs import JobRecord, Jobs
 from service.wire.event import Event
-from service.wire.jobs import last_events
+from service.wire.jobs import answer_events, error_event
 
 LAST_ID = "last"
 """The id of a job's last event: who has heard it is told no more."""
@@ -70,7 +71,7 @@ class Following:
             news.append(format_sse_event(event=said.pop("event"), data_str=json.dumps(said), id=one.id))
             self._after = one.id
         if record is None:
-            return [*news, *_lasting(last_events(None, detail_of(unknown_job(self._id))))], True
+            return [*news, *_lasting([_failed(detail_of(unknown_job(self._id)))])], True
         if record.state == "waiting" and record.position != self._position:
             self._position = record.position
             news.append(Event("queued", {"position": record.position}).encoded())
@@ -80,10 +81,13 @@ class Following:
 
     async def _ending(self, record: JobRecord) -> list[bytes]:
         answer = await self._calls(self._jobs.answer, self._id)
-        error = why_not(record, answer)
-        if record.state == "done" and answer is None:
-            error = detail_of(unknown_job(self._id))
-        return await asyncio.to_thread(lambda: _lasting(last_events(answer, error)))
+        if record.state == "done" and answer is not None:
+            return await asyncio.to_thread(lambda: _lasting(answer_events(answer)))
+        return _lasting([_failed(why_not(record, answer) or detail_of(unknown_job(self._id)))])
+
+
+def _failed(error: ErrorDetail) -> Event:
+    return error_event(status_of(error.code), error)
 
 
 def _lasting(events: Sequence[Event]) -> list[bytes]:

@@ -152,15 +152,16 @@ class Work:
                 await until_back(self._shared, self._calls)
 
     async def _release(self) -> None:
-        """Give the job back to those who wait, as if it had not been tried; where that fails its claim lapses."""
-        try:
-            await self._calls(self._shared.jobs.release, self._worker, self.id)
-        except StateUnavailableError:
-            logger.warning(
-                "Job %s could not be given back: it is claimed anew when its claim lapses.", self.id
-            )
-        else:
-            logger.info("Job %s is given back.", self.id)
+        """Give the job back to those who wait, as if it had not been tried; until then its claim may lapse."""
+        while True:
+            try:
+                await self._calls(self._shared.jobs.release, self._worker, self.id)
+            except StateUnavailableError:
+                logger.warning("Job %s cannot be given back: the shared state is away.", self.id)
+                await until_back(self._shared, self._calls)
+            else:
+                logger.info("Job %s is given back.", self.id)
+                return
 
     async def _settle(self, outcome: Outcome) -> None:
         """Count what was served, and take out of the ledger's counts what was not."""

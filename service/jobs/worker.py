@@ -14,11 +14,13 @@ from service.draining import Draining
 from service.errors import ServiceError, StateUnavailableError, UnreadablePlanError
 from service.generation import Generation
 from service.jobs.calls import Calls, until_back
+from service.jobs.places import Places
 from service.jobs.plan import JobPlan
 from service.jobs.work import Work
 from service.metrics import Metrics
 from service.observability.logs import FIELDS
 from service.observability.tracing import Tracing
+from service.state.allowances import Allowances, Hold
 from service.state.jobs import CLAIM_KEPT_S, Claim
 from service.state.shared import SharedState
 
@@ -43,6 +45,7 @@ class Worker:
         ready: Callable[[], Generation],
         metrics: Metrics,
         draining: Draining,
+        allowances: Allowances,
         *,
         claim_kept_s: float = CLAIM_KEPT_S,
         tracing: Tracing,
@@ -52,6 +55,7 @@ class Worker:
         self._shared, self._ready, self._metrics, self._draining = shared, ready, metrics, draining
         self._tracing = tracing
         self._calls = Calls(_CALLS_AT_ONCE)
+        self._places = Places(allowances, self._calls)
         self._renew_every_s = min(RENEW_EVERY_S, claim_kept_s / 6)
         self._works: dict[Work, asyncio.Task[None]] = {}
 
@@ -77,13 +81,19 @@ class Worker:
         if generation.loaded.engine.free_rows <= 0:
             return False
         try:
-            claims = await self._calls(self._shared.jobs.claim, self.name)
+            claims = await self._calls(self._shared.jobs.claim, self.name, passing=self._places.full)
         except StateUnavailableError:
             # A claim that the store answers too late is one that nobody works on, so it is not asked again and again.
             await self._back_or_draining()
             return False
         for claim in claims:
-            await self._begin(claim, generation)
+            if any(work.id == claim.id for work in self._works):
+                continue  # its claim lapsed while the store was away: it is still being made
+            hold = await self._places.take(claim, generation.loaded.policies.tenants)
+            if hold is None:
+                await self._calls(self._shared.jobs.release, self.name, claim.id)
+            else:
+                await self._begin(claim, hold, generation)
         return bool(claims)
 
     async def _back_or_draining(self) -> None:
@@ -93,15 +103,18 @@ class Worker:
             await asyncio.wait({back}, timeout=CLAIM_EVERY_S)
         back.cancel()
 
-    async def _begin(self, claim: Claim, generation: Generation) -> None:
-        if any(work.id == claim.id for work in self._works):
-            return  # its claim lapsed while the store was away: it is still being made
+    async def _begin(self, claim: Claim, hold: Hold, generation: Generation) -> None:
         fields = {"job": claim.id, "attempt": claim.attempt}
         logger.info("Job %s is claimed, attempt %d.", claim.id, claim.attempt, extra={FIELDS: fields})
         work = Work(claim, self.name, generation, self._shared, self._calls, self._metrics, self._tracing)
-        self._works[work] = task = asyncio.create_task(work.run())
+        self._works[work] = task = asyncio.create_task(self._work(work, hold))
         task.add_done_callback(lambda _: self._over(work))
         await work.underway()
+
+    async def _work(self, work: Work, hold: Hold) -> None:
+        async with self._places.kept(hold):
+            await work.run()
+        self._places.may_have_room(hold.tenant)
 
     def _over(self, work: Work) -> None:
         task = self._works.pop(work)

@@ -8,12 +8,14 @@ import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service import degraded_header
+from service.draining import Draining
 from service.errors import KeyReusedError, StateUnavailableError, StillRunningError, UnusableKeyError
 from service.routes.event_stream import EventStream
 from service.state.answers import RUNNING_KEPT_S, Answers, Different, Fresh, Kept, Running
@@ -22,8 +24,12 @@ logger = logging.getLogger(__name__)
 
 HEADER: Final = "Idempotency-Key"
 MAX_KEY_CHARACTERS: Final = 255
-RETRY_AFTER_S: Final = 3
-"""When a client that came back too early is to come again."""
+WAITED_S: Final = RUNNING_KEPT_S + 5
+"""How long a request waits for the answer of the first one with its key: longer than one outlives its replica."""
+LOOK_EVERY_S: Final = 0.5
+"""How often it looks meanwhile."""
+FORGET_EVERY_S: Final = 3
+"""How often letting go of a key is tried again while the shared state is away."""
 
 _FORGETTING: set[asyncio.Task[None]] = set()
 """Kept here until they are done: the loop itself keeps no task."""
@@ -35,21 +41,25 @@ _OWN_HEADERS = frozenset({"content-length", "content-type"})
 class Once:
     """Makes an answer, or gives the one that the request's key was given before.
 
-    Failures are not kept: the next try is a fresh one. Without a key every request is its own. Where the shared state
-    cannot be reached the request is answered all the same, and the answer says that it is not kept.
+    While the first request with a key is being answered, those that repeat it wait; one whose replica is gone is made
+    anew by the first of them. Failures are not kept: the next try is a fresh one. Without a key every request is its
+    own. Where the shared state cannot be reached the request is answered all the same, and the answer says that it is
+    not kept.
     """
 
-    def __init__(self, answers: Answers, key: str | None, digest: str) -> None:
-        self._answers, self._key, self._digest = answers, key, digest
+    def __init__(self, answers: Answers, draining: Draining, key: str | None, digest: str) -> None:
+        """Those that wait are let go when `draining` begins: another replica answers them."""
+        self._answers, self._draining = answers, draining
+        self._key, self._digest = key, digest
         self._token: str | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def of(cls, request: Request, answers: Answers, tenant: str) -> "Once":
+    async def of(cls, request: Request, answers: Answers, draining: Draining, tenant: str) -> "Once":
         """Return the way of a request whose body has been read; raises UnusableKeyError."""
         sent = request.headers.get(HEADER)
         if sent is None:
-            return cls(answers, None, "")
+            return cls(answers, draining, None, "")
         if not 1 <= len(sent) <= MAX_KEY_CHARACTERS:
             raise UnusableKeyError(
                 f"An Idempotency-Key of {len(sent)} characters cannot be used.",
@@ -58,7 +68,7 @@ class Once:
                 cure=f"Send 1 to {MAX_KEY_CHARACTERS} characters, such as a UUID.",
             )
         asked = (request.url.path.encode(), request.headers.get("accept", "").encode(), await request.body())
-        return cls(answers, _digest(tenant.encode(), sent.encode()), _digest(*asked))
+        return cls(answers, draining, _digest(tenant.encode(), sent.encode()), _digest(*asked))
 
     async def answer(self, make: Callable[[], Awaitable[Response]]) -> Response:
         """Return what `make` returns, kept for the next time; or what was kept.
@@ -99,14 +109,20 @@ class Once:
                 forgetting.add_done_callback(_FORGETTING.discard)
 
     async def _begun(self, key: str) -> Kept | None:
-        """Return the answer that is kept; take the key where there is none."""
-        match await asyncio.to_thread(self._answers.begin, key, self._digest):
+        """Return the answer that is kept, also by who is at it; take the key where there is none."""
+        begun = await asyncio.to_thread(self._answers.begin, key, self._digest)
+        gives_up_s = time.monotonic() + WAITED_S
+        while isinstance(begun, Running):
+            if time.monotonic() > gives_up_s or await self._draining.begins_within(LOOK_EVERY_S):
+                raise StillRunningError(begun.lapses_s)
+            # Where the shared state goes away now, that another is at it holds as long as it was to.
+            with suppress(StateUnavailableError):
+                begun = await asyncio.to_thread(self._answers.begin, key, self._digest)
+        match begun:
             case Fresh(token):
                 self._token = token
                 self._renewing = asyncio.create_task(self._renew(key, token))
                 return None
-            case Running():
-                raise StillRunningError(RETRY_AFTER_S)
             case Different():
                 raise KeyReusedError(
                     "This Idempotency-Key came with another request before.",
@@ -134,7 +150,7 @@ class Once:
         """Let go of a key once the shared state is back, so that whoever tries again need not wait for it to lapse."""
         gives_up_s = time.monotonic() + RUNNING_KEPT_S
         while time.monotonic() < gives_up_s:
-            await asyncio.sleep(RETRY_AFTER_S)
+            await asyncio.sleep(FORGET_EVERY_S)
             try:
                 await asyncio.to_thread(self._answers.forget, key, token)
             except StateUnavailableError:

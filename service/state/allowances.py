@@ -19,6 +19,9 @@ WINDOW_S: Final = 60.0
 PLACE_RETRY_S: Final = 1.0
 """Nobody knows when a running image ends; this is when to ask again for its place."""
 
+RESERVED_S: Final = 3.0
+"""Places that come free are kept this long for who waits for them since it last asked."""
+
 
 @dataclass(frozen=True)
 class Hold:
@@ -33,10 +36,12 @@ class Hold:
 class Allowances(Protocol):
     """Counts each tenant's requests and images, for the threads of all replicas."""
 
-    def take(self, tenant: str, allowance: Allowance, images: int) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         """Count one request of so many images against each limit of the allowance, or against none of them.
 
-        Raises AllowanceExceeded where a limit has no room for it, with the one that takes longest to have.
+        Who will ask again `waits_as` someone, and its hold has that name: where places are what it lacks, those that
+        come free are kept for it for RESERVED_S, and nobody gets them who does not wait. Raises AllowanceExceeded where
+        a limit has no room for it, with the one that takes longest to have.
         """
         ...
 

@@ -27,6 +27,9 @@ class Fresh:
 class Running:
     """The same request is being answered."""
 
+    lapses_s: float
+    """When whoever does so counts as gone, in seconds, unless it is heard again."""
+
 
 @dataclass(frozen=True)
 class Different:

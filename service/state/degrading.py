@@ -127,10 +127,10 @@ class _DegradingAllowances:
         self._here = MemoryAllowances()
         self._outage = outage
 
-    def take(self, tenant: str, allowance: Allowance, images: int) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         return self._outage.unless(
-            lambda: self._there.take(tenant, allowance, images),
-            lambda: self._here.take(tenant, allowance, images),
+            lambda: self._there.take(tenant, allowance, images, waits_as=waits_as),
+            lambda: self._here.take(tenant, allowance, images, waits_as=waits_as),
         )
 
     def renew(self, hold: Hold) -> None:

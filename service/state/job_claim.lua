@@ -2,13 +2,17 @@
 -- KEYS[3]: the number of this worker's last call. KEYS[4]: when workers were last heard. KEYS[5]: there while no job counts
 -- as abandoned.
 -- ARGV: the worker, how many, the number of this call, milliseconds that a claim is kept, that a result is kept, how often
--- a job may be begun, why one is set aside then, and the numbers of earlier calls whose answers were lost.
--- Returns id, tenant, work and attempt of each job.
+-- a job may be begun, why one is set aside then, how many tenants' jobs are passed over and those tenants, and the numbers of
+-- earlier calls whose answers were lost.
+-- Returns id, tenant, work, images and attempt of each job.
 local worker, count, call = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local claim_kept_ms, result_kept_ms = tonumber(ARGV[5]), ARGV[6]
 local max_attempts, set_aside_reason = tonumber(ARGV[7]), ARGV[8]
+local passed_tenants = tonumber(ARGV[9])
 -- Of a worker's own; none has as many rows.
 local MAX_PENDING = 1000
+-- Read at a time.
+local PAGE = 100
 local CALL_KEPT_MS, CONSUMERS_KEPT_MS = 3600 * 1000, 24 * 3600 * 1000
 -- Idle for longer are only jobs that were put back.
 local AGES_MS = 1e12
@@ -37,9 +41,9 @@ local function take_back(lost)
   end
 end
 
-if #ARGV > 8 then
+if #ARGV > 9 + passed_tenants then
   local lost = {}
-  for index = 9, #ARGV do
+  for index = 10 + passed_tenants, #ARGV do
     lost[name_of(ARGV[index])] = true
   end
   take_back(lost)
@@ -55,28 +59,16 @@ local function min_idle_ms()
   return redis.call('EXISTS', grace) == 1 and AGES_MS or claim_kept_ms
 end
 
-local function abandoned(min_idle, wanted)
-  local entries, cursor = {}, '0-0'
-  repeat
-    local page = redis.call('XAUTOCLAIM', stream, GROUP, worker, string.format('%d', min_idle), cursor, 'COUNT',
-      wanted - #entries)
-    cursor = page[1]
-    for _, entry in ipairs(page[2]) do
-      entries[#entries + 1] = entry
-    end
-  until cursor == '0-0' or #entries >= wanted
-  return entries
-end
-
-local function new(wanted)
-  local streams = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', wanted, 'STREAMS', stream, '>')
-  return streams and streams[1][2] or {}
+local passing = {}
+for index = 10, 9 + passed_tenants do
+  passing[ARGV[index]] = true
 end
 
 local claims = {}
 
-local function give(entry, id)
-  local state, is_cancelled, attempts = read_job(id, 'state', 'cancelled', 'attempts')
+-- Give the worker a job whose entry it has read or may take over, where there is anything to do; or pass it over.
+local function offer(entry, id)
+  local state, is_cancelled, attempts, tenant = read_job(id, 'state', 'cancelled', 'attempts', 'tenant')
   if state ~= 'waiting' and state ~= 'running' then
     leave_stream(entry)
   elseif is_cancelled then
@@ -85,28 +77,54 @@ local function give(entry, id)
   elseif tonumber(attempts) >= max_attempts then
     end_unmade(id, 'set_aside', set_aside_reason, result_kept_ms)
     leave_stream(entry)
+  elseif passing[tenant] then
+    if state == 'waiting' then
+      leave_to_nobody(entry)
+    end
   else
+    redis.call('XCLAIM', stream, GROUP, worker, 0, entry, 'JUSTID')
     redis.call('ZREM', waiting, id)
     redis.call('HSET', job_key(id), 'state', 'running', 'worker', worker, 'call', name_of(call))
     local attempt = redis.call('HINCRBY', job_key(id), 'attempts', 1)
-    local tenant, work = read_job(id, 'tenant', 'work')
-    claims[#claims + 1] = {id, tenant, work, attempt}
+    local work, images = read_job(id, 'work', 'images')
+    claims[#claims + 1] = {id, tenant, work, images, attempt}
   end
 end
 
-local min_idle = min_idle_ms()
-while #claims < count do
-  local entries = abandoned(min_idle, count - #claims)
-  if #entries == 0 then
-    entries = new(count - #claims)
-  end
-  if #entries == 0 then
-    break
-  end
-  for _, entry in ipairs(entries) do
-    give(entry[1], entry[2][2])
+-- Those that were put back, passed over or abandoned.
+local function offer_pending(min_idle)
+  local after = '-'
+  repeat
+    local page = redis.call('XPENDING', stream, GROUP, 'IDLE', string.format('%d', min_idle), after, '+', PAGE)
+    for _, pending in ipairs(page) do
+      if #claims >= count then
+        return
+      end
+      local entry = redis.call('XRANGE', stream, pending[1], pending[1])[1]
+      if entry then
+        offer(entry[1], entry[2][2])
+      else
+        leave_stream(pending[1])
+      end
+      after = '(' .. pending[1]
+    end
+  until #page < PAGE
+end
+
+local function offer_new()
+  while #claims < count do
+    local streams = redis.call('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count - #claims, 'STREAMS', stream, '>')
+    if not streams then
+      return
+    end
+    for _, entry in ipairs(streams[1][2]) do
+      offer(entry[1], entry[2][2])
+    end
   end
 end
+
+offer_pending(min_idle_ms())
+offer_new()
 
 -- Workers that are gone for good.
 if call == 1 then

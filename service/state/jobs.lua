@@ -5,7 +5,7 @@
 -- call while it runs; cancelled when it is to be; answer, ending and reason once it has ended.
 local stream, waiting, prefix = KEYS[1], KEYS[2], ARGV[1]
 local GROUP = 'workers'
--- Whose the pending entries are of jobs that were put back: a stream takes nothing in at its front.
+-- Whose the pending entries are of jobs that were put back or passed over: a stream takes nothing in at its front.
 local NOBODY = 'nobody'
 -- More only come together where no worker lives.
 local MAX_UNMADE = 1024
@@ -63,10 +63,15 @@ local function end_unmade(id, state, reason, kept_ms)
   end_job(id, state, reason, kept_ms)
 end
 
--- Put a job back to the front, its attempt not counted: its entry is abandoned since ever.
+-- Let an entry that was read wait as if it were abandoned since ever.
+local function leave_to_nobody(entry)
+  redis.call('XCLAIM', stream, GROUP, NOBODY, 0, entry, 'TIME', 1, 'JUSTID')
+end
+
+-- Put a job back to the front, its attempt not counted.
 local function put_back(id)
   local entry, number = read_job(id, 'entry', 'number')
-  redis.call('XCLAIM', stream, GROUP, NOBODY, 0, entry, 'TIME', 1, 'JUSTID')
+  leave_to_nobody(entry)
   redis.call('HSET', job_key(id), 'state', 'waiting')
   redis.call('HINCRBY', job_key(id), 'attempts', -1)
   redis.call('HDEL', job_key(id), 'worker', 'call')

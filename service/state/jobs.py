@@ -4,7 +4,7 @@ Entry points: `Jobs` (the interface of the stores that keep them), and what goes
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -56,6 +56,7 @@ class Claim:
     id: str
     tenant: str
     work: str
+    images: int
     attempt: int
     """Which it is, from 1."""
 
@@ -116,9 +117,10 @@ class Jobs(Protocol):
         """Let it wait for a worker; raises JobQueueFullError where as many wait as may. Its id is added once."""
         ...
 
-    def claim(self, worker: str, count: int = 1) -> Sequence[Claim]:
+    def claim(self, worker: str, count: int = 1, passing: Collection[str] = ()) -> Sequence[Claim]:
         """Return up to so many jobs to do: released and abandoned ones first, then in the order they were added.
 
+        Those of the tenants in `passing` are passed over, and keep their places.
         A job is abandoned once its worker has not renewed it for CLAIM_KEPT_S. One that was begun too often without
         an ending is set aside instead of returned. A worker that hears again of a job it still does goes on with it.
         """
@@ -133,7 +135,10 @@ class Jobs(Protocol):
         ...
 
     def release(self, worker: str, id: str) -> None:
-        """Put the job back to the front, this attempt not counted; nothing happens where it is not this worker's."""
+        """Put the job back to the front, this attempt not counted; nothing happens where it is not this worker's.
+
+        One that was to be cancelled meanwhile ends so.
+        """
         ...
 
     def tell(self, id: str, happening: str) -> None:

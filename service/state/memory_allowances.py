@@ -12,7 +12,7 @@ from threading import Lock
 
 from service.callers import Allowance
 from service.errors import AllowanceExceeded
-from service.state.allowances import HOLD_KEPT_S, PLACE_RETRY_S, WINDOW_S, Hold, limits_of
+from service.state.allowances import HOLD_KEPT_S, PLACE_RETRY_S, RESERVED_S, WINDOW_S, Hold, limits_of
 
 # Less than a wait that is one: sums of floats miss a whole window by this much at most.
 _TOLERANCE_S = 1e-4
@@ -26,6 +26,8 @@ class _Used:
     """Limit -> when all that was counted against it will have grown back."""
     held: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Id of a hold -> its places, and until when they are kept."""
+    reserved: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """The same of holds that wait for their places."""
 
 
 class MemoryAllowances:
@@ -36,17 +38,21 @@ class MemoryAllowances:
     """
 
     def __init__(
-        self, *, hold_kept_s: float = HOLD_KEPT_S, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        hold_kept_s: float = HOLD_KEPT_S,
+        reserved_s: float = RESERVED_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._used: defaultdict[str, _Used] = defaultdict(_Used)
-        self._hold_kept_s = hold_kept_s
+        self._hold_kept_s, self._reserved_s = hold_kept_s, reserved_s
         self._clock = clock
         self._lock = Lock()
 
-    def take(self, tenant: str, allowance: Allowance, images: int) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         """Count one request of so many images against each limit, or raise AllowanceExceeded."""
         rates, places = limits_of(allowance, images)
-        hold = Hold(uuid.uuid4().hex, tenant, places=images if places else 0)
+        hold = Hold(waits_as or uuid.uuid4().hex, tenant, places=images if places else 0)
         with self._lock:
             used, now_s = self._used[tenant], self._clock()
             due_s = {
@@ -54,12 +60,18 @@ class MemoryAllowances:
                 for rate in rates
             }
             waits = [(due_s[rate.name] - now_s - WINDOW_S, rate) for rate in rates]
-            if places and _held(used, now_s) + images > places.allowed:
+            if (
+                places
+                and _taken(used, hold.id, now_s, is_waiting=waits_as is not None) > places.allowed - images
+            ):
                 waits.append((PLACE_RETRY_S, places))
             wait_s, limit = max(waits, key=lambda wait: wait[0], default=(0.0, None))
             if limit and wait_s > _TOLERANCE_S:
+                if waits_as is not None and limit is places:
+                    used.reserved[hold.id] = hold.places, now_s + self._reserved_s
                 raise AllowanceExceeded(limit.name, limit.allowed, wait_s)
             used.due_s.update(due_s)
+            used.reserved.pop(hold.id, None)
             self._keep(hold)
         return hold
 
@@ -78,7 +90,15 @@ class MemoryAllowances:
             self._used[hold.tenant].held[hold.id] = hold.places, self._clock() + self._hold_kept_s
 
 
-def _held(used: _Used, now_s: float) -> int:
-    """Forget what is kept no longer, and return how many places are."""
-    used.held = {id: (places, until_s) for id, (places, until_s) in used.held.items() if until_s > now_s}
-    return sum(places for places, _ in used.held.values())
+def _taken(used: _Used, id: str, now_s: float, *, is_waiting: bool) -> int:
+    """Forget what is kept no longer, and return how many places others have than this hold.
+
+    Who waits gives way to what is held and not to who else waits: they would keep each other waiting.
+    """
+    used.held, used.reserved = _kept(used.held, now_s), _kept(used.reserved, now_s)
+    others = [used.held] if is_waiting else [used.held, used.reserved]
+    return sum(places for one in others for other, (places, _) in one.items() if other != id)
+
+
+def _kept(places: dict[str, tuple[int, float]], now_s: float) -> dict[str, tuple[int, float]]:
+    return {id: (count, until_s) for id, (count, until_s) in places.items() if until_s > now_s}

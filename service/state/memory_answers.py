@@ -60,7 +60,9 @@ class MemoryAnswers:
                 return Fresh(token)
             if request.digest != digest:
                 return Different()
-            return request.begun if isinstance(request.begun, Kept) else Running()
+            if isinstance(request.begun, Kept):
+                return request.begun
+            return Running(request.until_s - self._clock())
 
     def renew(self, key: str, token: str) -> None:
         """Keep it the caller's for as long again."""

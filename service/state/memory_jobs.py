@@ -7,7 +7,7 @@ import itertools
 import time
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from threading import Condition
 
@@ -74,18 +74,13 @@ class MemoryJobs:
             job = self._jobs[new.id] = _Job(new, next(self._numbers))
             self._waiting.append((job.number, new.id))
 
-    def claim(self, worker: str, count: int = 1) -> Sequence[Claim]:
+    def claim(self, worker: str, count: int = 1, passing: Collection[str] = ()) -> Sequence[Claim]:
         """Return up to so many jobs to do."""
         with self._changed:
             self._put_abandoned_back()
-            claims: list[Claim] = []
-            while self._waiting and len(claims) < count:
-                _, id = self._waiting.pop(0)
-                job = self._running[id] = self._jobs[id]
-                job.state, job.worker, job.renewed_s = "running", worker, self._clock()
-                job.attempts += 1
-                claims.append(Claim(id, job.new.tenant, job.new.work, job.attempts))
-            return claims
+            line = (self._jobs[id] for _, id in self._waiting)
+            chosen = list(itertools.islice((job for job in line if job.new.tenant not in passing), count))
+            return [self._begun(job, worker) for job in chosen]
 
     def renew(self, worker: str, ids: Sequence[str]) -> Renewed:
         """Keep these jobs the worker's for as long again."""
@@ -113,7 +108,10 @@ class MemoryJobs:
         with self._changed:
             if job := self._own(worker, id):
                 job.attempts -= 1
-                self._put_back(job)
+                if job.is_cancelled:
+                    self._end_unmade(job, "cancelled", reason=None)
+                else:
+                    self._put_back(job)
 
     def tell(self, id: str, happening: str) -> None:
         """Keep what happened."""
@@ -183,6 +181,14 @@ class MemoryJobs:
         """Return how many jobs wait for a worker."""
         with self._changed:
             return len(self._waiting)
+
+    def _begun(self, job: _Job, worker: str) -> Claim:
+        new = job.new
+        self._waiting.remove((job.number, new.id))
+        self._running[new.id] = job
+        job.state, job.worker, job.renewed_s = "running", worker, self._clock()
+        job.attempts += 1
+        return Claim(new.id, new.tenant, new.work, new.images, job.attempts)
 
     def _own(self, worker: str, id: str) -> _Job | None:
         job = self._running.get(id)

@@ -7,7 +7,7 @@ import uuid
 
 from service.callers import Allowance
 from service.errors import AllowanceExceeded
-from service.state.allowances import HOLD_KEPT_S, PLACE_RETRY_S, WINDOW_S, Hold, limits_of
+from service.state.allowances import HOLD_KEPT_S, PLACE_RETRY_S, RESERVED_S, WINDOW_S, Hold, limits_of
 from service.state.redis_client import KEY_PREFIX, RedisClient, reached
 
 
@@ -17,23 +17,30 @@ class RedisAllowances:
     Of a call whose answer is lost the rates may be counted, and its places are free again when they are not renewed.
     """
 
-    def __init__(self, client: RedisClient, *, hold_kept_s: float = HOLD_KEPT_S) -> None:
+    def __init__(
+        self, client: RedisClient, *, hold_kept_s: float = HOLD_KEPT_S, reserved_s: float = RESERVED_S
+    ) -> None:
         self._commands = client.commands
-        self._hold_kept_s = hold_kept_s
+        self._hold_kept_s, self._reserved_s = hold_kept_s, reserved_s
         self._take = client.step("allowance_take")
         self._renew = client.step("allowance_renew")
 
-    def take(self, tenant: str, allowance: Allowance, images: int) -> Hold:
+    def take(self, tenant: str, allowance: Allowance, images: int, *, waits_as: str | None = None) -> Hold:
         """Count one request of so many images against each limit, or raise AllowanceExceeded."""
         rates, places = limits_of(allowance, images)
-        hold = Hold(uuid.uuid4().hex, tenant, places=images if places else 0)
+        hold = Hold(waits_as or uuid.uuid4().hex, tenant, places=images if places else 0)
         if not rates and not places:
             return hold
         counted = [text for rate in rates for text in (rate.name, rate.allowed, rate.count)]
         concurrent = places.allowed if places else -1
+        reserved_s = 0.0 if waits_as is None else self._reserved_s
         refused = self._take(
             [f"{KEY_PREFIX}rates:{tenant}", _held_key(tenant)],
-            [hold.id, hold.places, concurrent, self._hold_kept_s, PLACE_RETRY_S, WINDOW_S, *counted],
+            [
+                *(hold.id, hold.places, concurrent),
+                *(self._hold_kept_s, PLACE_RETRY_S, WINDOW_S, reserved_s),
+                *counted,
+            ],
         )
         if refused:
             name, wait_s = refused

@@ -41,7 +41,7 @@ class RedisAnswers:
             case "fresh":
                 return Fresh(token)
             case "running":
-                return Running()
+                return Running(int(answer[0]) / 1000)
             case "different":
                 return Different()
         body = self._client.bytes_of("HGET", _key(key), "body")

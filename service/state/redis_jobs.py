@@ -6,7 +6,7 @@ Entry point: `RedisJobs`. `jobs.lua` says what is kept where.
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from threading import Lock
 from typing import Any, Final, cast
 
@@ -79,7 +79,7 @@ class RedisJobs:
         if not self._add([_STREAM, _WAITING, _ADDED], [KEY_PREFIX, max_waiting, new.id, *values]):
             raise JobQueueFullError(max_waiting, RETRY_AFTER_S)
 
-    def claim(self, worker: str, count: int = 1) -> Sequence[Claim]:
+    def claim(self, worker: str, count: int = 1, passing: Collection[str] = ()) -> Sequence[Claim]:
         """Return up to so many jobs to do. What an earlier call gave whose answer was lost is put back first.
 
         Where no worker was heard for half of CLAIM_KEPT_S, nothing counts as abandoned for as long again.
@@ -94,6 +94,8 @@ class RedisJobs:
                 [
                     *(KEY_PREFIX, worker, count, call, round(options.claim_kept_s * 1000)),
                     *(self._result_kept_ms, options.job_attempts, set_aside_reason(options.job_attempts)),
+                    len(passing),
+                    *passing,
                     *lost,
                 ],
             )
@@ -103,7 +105,7 @@ class RedisJobs:
             raise
         with self._lock:
             self._lost_calls[worker].difference_update(lost)
-        return [Claim(id, tenant, work, attempt) for id, tenant, work, attempt in claims]
+        return [Claim(id, tenant, work, int(images), attempt) for id, tenant, work, images, attempt in claims]
 
     def renew(self, worker: str, ids: Sequence[str]) -> Renewed:
         """Keep these jobs the worker's for as long again."""
@@ -127,7 +129,7 @@ class RedisJobs:
 
     def release(self, worker: str, id: str) -> None:
         """Put the job back to the front, this attempt not counted."""
-        self._release([_STREAM, _WAITING], [KEY_PREFIX, worker, id])
+        self._release([_STREAM, _WAITING], [KEY_PREFIX, worker, id, self._result_kept_ms])
 
     def tell(self, id: str, happening: str) -> None:
         """Keep what happened."""

@@ -1,15 +1,15 @@
 """What the wire formats of other clients have in common.
 
-Entry points: `ClientBody`, `asked`, `picture_size`.
+Entry points: `ClientBody`, `Drawing`, `asked`, `picture_size`.
 """
 
 import re
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.errors import ImpossibleSizeError
-from service.schemas import GenerateRequest
+from service.schemas import GenerateRequest, Guidance, PolicyOrName, Positive, Prompt, Seed
 
 _SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
@@ -18,6 +18,22 @@ class ClientBody(BaseModel):
     """Frozen, and unknown keys are refused; a null is the same as nothing, since clients send many."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Drawing(ClientBody):
+    """How to draw, where a family has the service's own names for it."""
+
+    negative_prompt: Prompt | None = None
+    seed: Seed | None = None
+    num_inference_steps: Positive | None = None
+    guidance_scale: Guidance | None = None
+    scheduler: str | None = Field(default=None, examples=["euler"])
+    policy: PolicyOrName | None = None
+
+    @property
+    def drawing(self) -> Mapping[str, object]:
+        """These fields, as `asked` takes them."""
+        return {name: getattr(self, name) for name in Drawing.model_fields}
 
 
 def asked(given: Mapping[str, object]) -> GenerateRequest:

@@ -7,31 +7,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
-from service.schemas import (
-    ErrorDetail,
-    GenerateRequest,
-    Guidance,
-    ImageFormat,
-    PolicyOrName,
-    Positive,
-    Prompt,
-    Seed,
-    WrittenPrompt,
-)
-from service.wire.asked import ClientBody, asked
+from service.schemas import ErrorDetail, GenerateRequest, ImageFormat, Positive, WrittenPrompt
+from service.wire.asked import ClientBody, Drawing, asked
 
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "prompt": "inputs",
-        **{
-            name: f"parameters.{name}"
-            for name in (
-                *("negative_prompt", "height", "width", "num_inference_steps", "guidance_scale", "scheduler"),
-                *("seed", "policy"),
-            )
-        },
+        **{name: f"parameters.{name}" for name in ("height", "width", *Drawing.model_fields)},
     }
 )
 """What the task calls the service's fields."""
@@ -53,17 +37,11 @@ _FORMATS: Final[Mapping[str, ImageFormat]] = MappingProxyType(
 )
 
 
-class Parameters(ClientBody):
-    """How to draw: the client's arguments; `policy` comes in its `extra_body`."""
+class Parameters(Drawing):
+    """The client's arguments; `policy` comes in its `extra_body`."""
 
-    negative_prompt: Prompt | None = None
     height: Positive | None = None
     width: Positive | None = None
-    num_inference_steps: Positive | None = None
-    guidance_scale: Guidance | None = None
-    scheduler: str | None = Field(default=None, examples=["euler", "EulerDiscreteScheduler"])
-    seed: Seed | None = None
-    policy: PolicyOrName | None = None
 
 
 class TextToImageRequest(ClientBody):

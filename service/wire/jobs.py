@@ -1,6 +1,6 @@
 """What goes over the wire of jobs: the body of POST /jobs, what is said of a job, and the events that end one.
 
-Entry points: `JobBody`, `JobResponse`, `said_of`, and `last_events`, which are those of POST /generate.
+Entry points: `JobBody`, `JobResponse`, `said_of`; `answer_events` and `error_event`, which are those of POST /generate.
 """
 
 import json
@@ -65,10 +65,13 @@ def said_of(
     )
 
 
-def last_events(answer: bytes | None, error: ErrorDetail | None) -> Sequence[Event]:
-    """Return what ends the telling of a job: its images and "done", or "error"."""
-    if answer is None or error is not None:
-        return [Event("error", {"error": None if error is None else error.model_dump(mode="json")})]
+def answer_events(answer: bytes) -> Sequence[Event]:
+    """Return what ends the telling of a job that is done: its images and "done"."""
     told = json.loads(answer)
     images = [Event("image", {"image": number, **item}) for number, item in enumerate(told.pop("images"))]
     return [*images, Event("done", told)]
+
+
+def error_event(status: int, error: ErrorDetail) -> Event:
+    """Return what ends the telling of another; the status is what POST /generate would have answered."""
+    return Event("error", {"status": status, "error": error.model_dump(mode="json")})

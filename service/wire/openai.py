@@ -14,18 +14,8 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 from service.answers import blocked_in, encoded_picture
 from service.errors import AllBlockedError, ConflictingOptionsError
 from service.generation import Generated, ProvenImage
-from service.schemas import (
-    ErrorDetail,
-    GenerateRequest,
-    Guidance,
-    ImageFormat,
-    PolicyOrName,
-    Positive,
-    Prompt,
-    Seed,
-    WrittenPrompt,
-)
-from service.wire.asked import ClientBody, asked, picture_size
+from service.schemas import ErrorDetail, GenerateRequest, ImageFormat, Positive, WrittenPrompt
+from service.wire.asked import Drawing, asked, picture_size
 
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"num_images": "n", "height": "size", "width": "size", "image_format": "output_format"}
@@ -42,8 +32,8 @@ def _is_size(text: str) -> str:
     return text
 
 
-class ImagesRequest(ClientBody):
-    """The body of POST /v1/images/generations; the last six fields are the service's own (extra_body)."""
+class ImagesRequest(Drawing):
+    """The body of POST /v1/images/generations; what is inherited is the service's own (extra_body)."""
 
     prompt: WrittenPrompt
     model: str | None = Field(default=None, description="The loaded model's name, or nothing.")
@@ -65,13 +55,6 @@ class ImagesRequest(ClientBody):
     moderation: str | None = Field(default=None, description="Ignored: the policy says it.")
     user: str | None = Field(default=None, description="Ignored.")
     safety_identifier: str | None = Field(default=None, description="Ignored.")
-
-    negative_prompt: Prompt | None = None
-    seed: Seed | None = None
-    num_inference_steps: Positive | None = None
-    guidance_scale: Guidance | None = None
-    scheduler: str | None = None
-    policy: PolicyOrName | None = None
 
     @model_validator(mode="after")
     def _options_go_together(self) -> "ImagesRequest":
@@ -106,17 +89,12 @@ class ImagesRequest(ClientBody):
         size = None if self.size is None else picture_size(self.size)
         return asked(
             {
+                **self.drawing,
                 "prompt": self.prompt,
                 "num_images": self.n,
                 "width": size and size[0],
                 "height": size and size[1],
                 "image_format": self.format,
-                "negative_prompt": self.negative_prompt,
-                "seed": self.seed,
-                "num_inference_steps": self.num_inference_steps,
-                "guidance_scale": self.guidance_scale,
-                "scheduler": self.scheduler,
-                "policy": self.policy,
             }
         )
 

@@ -130,6 +130,27 @@ def test_tenants_share_a_shape_by_weight_whatever_their_rows_cost(unet_rows, ste
     assert device.work_had["ada"] / device.work_had["bob"] == pytest.approx(3, rel=0.1)
 
 
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
+def test_weights_that_change_hold_for_what_waits_already(shape):
+    device = Device(admission(capacity=4, weights={"ada": 3.0}))
+    device.submit(*(ticket(key, "ada", SMALL) for key in range(400)))
+    device.submit(*(ticket(400 + key, "bob", shape) for key in range(400)))
+
+    def shared() -> float:
+        before = device.work_had.copy()
+        for _ in range(2000):
+            device.step()
+        had = device.work_had - before
+        return had["ada"] / had["bob"]
+
+    assert shared() == pytest.approx(3, rel=0.1)
+    with pytest.raises(ValueError, match="of 'ada' must be between"):
+        device.queue.set_weights({"ada": 0.0, "bob": 3.0})
+    assert shared() == pytest.approx(3, rel=0.1)
+    device.queue.set_weights({"bob": 3.0})
+    assert shared() == pytest.approx(1 / 3, rel=0.1)
+
+
 def test_tenants_share_the_device_across_shapes_of_different_area():
     device = Device(admission(capacity=4))
     device.submit(*(ticket(key, "ada", SMALL) for key in range(500)))

@@ -67,7 +67,13 @@ def library(
 @pytest.fixture(scope="session")
 def options(folders: Mapping[str, Path], library: VectorLibrary) -> dict[str, object]:
     """The settings of the tests' services."""
-    return {"model": str(folders["sd1"]), "vectors": library.root, "device": "cpu", "max_images": 8}
+    return {
+        "model": str(folders["sd1"]),
+        "vectors": library.root,
+        "device": "cpu",
+        "max_images": 8,
+        "allowed_hosts": ["testserver"],  # as starlette's TestClient calls the service
+    }
 
 
 @pytest.fixture(scope="session")

@@ -133,8 +133,18 @@ def test_a_tenant_s_floor_counts_too_and_is_read_again(options, tmp_path, until_
         assert error_of(answer) == (409, "vector_needed")
         assert "'acme'" in answer.json()["error"]["message"]
         assert client.get("/policies").json()["tenant_floor"]["name"] == "held"
+        engine = client.app.state.readiness.generation().loaded.engine
+        given: list[Mapping[str, float]] = []
+        set_weights = engine.set_weights
+
+        def seen(weights: Mapping[str, float]) -> None:
+            given.append(weights)
+            set_weights(weights)
+
+        engine.set_weights = seen
         config.write_text(yaml.safe_dump({"policies": {"default": {}}, "tenants": {"acme": {"share": 2}}}))
-        assert client.post("/admin/policies/reload").json()["waiting"] == ["tenants.share"]
+        assert client.post("/admin/policies/reload").json()["waiting"] == []
+        assert given == [{"acme": 2.0}]
         assert client.get("/policies").json()["tenant_floor"] is None
         assert client.delete("/admin/vectors/man").json()["retired"] == ["man@1"]
 

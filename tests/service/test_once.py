@@ -5,8 +5,10 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.errors import StillRunningError
+from service.draining import Draining
+from service.errors import StateUnavailableError, StillRunningError
 from service.routes.once import Once
+from service.state.answers import Running
 from service.state.memory_answers import MemoryAnswers
 
 
@@ -19,8 +21,8 @@ def request(key, body):
     return Request(scope | {"server": ("127.0.0.1", 80), "scheme": "http"}, receive)
 
 
-async def answered(answers, tenant, text):
-    once = await Once.of(request("one", {"prompt": "a cat"}), answers, tenant)
+async def answered(answers, tenant, text, draining=None):
+    once = await Once.of(request("one", {"prompt": "a cat"}), answers, draining or Draining(), tenant)
 
     async def make():
         return Response(text, media_type="text/plain")
@@ -45,6 +47,7 @@ def test_a_key_is_its_tenants_own():
 def test_a_key_stays_taken_while_its_answer_is_made(monkeypatch):
     """Longer than the store keeps it by itself."""
     monkeypatch.setattr("service.routes.once.RUNNING_KEPT_S", 0.15)
+    monkeypatch.setattr("service.routes.once.WAITED_S", 0)
     answers = MemoryAnswers(running_kept_s=0.15)
 
     async def slow():
@@ -52,13 +55,111 @@ def test_a_key_stays_taken_while_its_answer_is_made(monkeypatch):
         return Response("slow", media_type="text/plain")
 
     async def both():
-        once = await Once.of(request("one", {"prompt": "a cat"}), answers, "shop")
+        once = await Once.of(request("one", {"prompt": "a cat"}), answers, Draining(), "shop")
         making = asyncio.create_task(once.answer(slow))
         await asyncio.sleep(0.4)
-        with pytest.raises(StillRunningError):
+        with pytest.raises(StillRunningError) as refused:
             await answered(answers, "shop", "early")
+        assert 0 < refused.value.retry_after_s <= 0.15
         await making
         await once.end()
         return await answered(answers, "shop", "late")
 
     assert asyncio.run(both()) == b"slow"
+
+
+def test_who_repeats_a_request_waits_for_its_answer():
+    answers = MemoryAnswers()
+
+    async def slow():
+        await asyncio.sleep(1)
+        return Response("slow", media_type="text/plain")
+
+    async def both():
+        once = await Once.of(request("one", {"prompt": "a cat"}), answers, Draining(), "shop")
+        making = asyncio.create_task(once.answer(slow))
+        await asyncio.sleep(0.1)
+        waiting = [asyncio.create_task(answered(answers, "shop", "another")) for _ in range(3)]
+        await making
+        await once.end()
+        return await asyncio.gather(*waiting)
+
+    assert asyncio.run(both()) == [b"slow"] * 3
+
+
+def test_one_of_those_that_wait_takes_over_from_a_replica_that_is_gone():
+    answers = MemoryAnswers(running_kept_s=1)
+
+    async def killed():
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def several():
+        gone = await Once.of(request("one", {"prompt": "a cat"}), answers, Draining(), "shop")
+        making = asyncio.create_task(gone.answer(killed))
+        await asyncio.sleep(0.1)
+        gone._renewing.cancel()  # as a SIGKILL does
+        waiting = [answered(answers, "shop", f"made by {number}") for number in range(3)]
+        bodies = await asyncio.gather(*waiting)
+        making.cancel()
+        return bodies
+
+    bodies = asyncio.run(several())
+    assert len(set(bodies)) == 1
+    assert bodies[0].startswith(b"made by")
+
+
+def test_who_waits_is_let_go_at_a_shutdown_and_told_when_to_ask_another():
+    answers, draining = MemoryAnswers(running_kept_s=20), Draining()
+
+    async def both():
+        first = await Once.of(request("one", {"prompt": "a cat"}), answers, draining, "shop")
+        making = asyncio.create_task(first.answer(lambda: asyncio.sleep(60)))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(answered(answers, "shop", "another", draining))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        draining.begin()
+        with pytest.raises(StillRunningError) as refused:
+            await waiting
+        making.cancel()
+        return refused.value
+
+    refused = asyncio.run(asyncio.wait_for(both(), 30))
+    assert 10 < refused.retry_after_s <= 20
+    assert "20 seconds" in refused.cure or "19 seconds" in refused.cure
+
+
+class Leaving(MemoryAnswers):
+    """Is away for a while once something has begun."""
+
+    away = 0
+
+    def begin(self, key, digest):
+        begun = super().begin(key, digest)
+        if isinstance(begun, Running) and self.away < 3:
+            self.away += 1
+            if self.away > 1:
+                raise StateUnavailableError(5)
+        return begun
+
+
+def test_what_another_is_known_to_make_is_not_made_twice_for_an_outage():
+    answers = Leaving()
+
+    async def both():
+        first = await Once.of(request("one", {"prompt": "a cat"}), answers, Draining(), "shop")
+
+        async def slow():
+            while answers.away < 3:
+                await asyncio.sleep(0.05)
+            return Response("slow", media_type="text/plain")
+
+        making = asyncio.create_task(first.answer(slow))
+        await asyncio.sleep(0.1)
+        body = await answered(answers, "shop", "another")
+        await making
+        await first.end()
+        return body
+
+    assert asyncio.run(asyncio.wait_for(both(), 30)) == b"slow"

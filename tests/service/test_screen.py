@@ -351,7 +351,7 @@ def test_detectors_are_loaded_from_local_files(options, tmp_path):
 @pytest.fixture(scope="module")
 def demo(until_ready) -> Iterator[TestClient]:
     """The embedded model with its own vectors and its oracle."""
-    with TestClient(create_app(Settings(device="cpu"))) as client:
+    with TestClient(create_app(Settings(device="cpu", allowed_hosts=["testserver"]))) as client:
         until_ready(client.get)
         yield client
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import httpx2
 import openai
 import pytest
 from huggingface_hub import InferenceClient
@@ -85,6 +86,39 @@ def test_hugging_face_is_let_in_by_its_token(served):
     with pytest.raises(HfHubHTTPError) as refused:
         InferenceClient(model=model, token="hf_none").text_to_image("a cat")
     assert refused.value.response.status_code == 401
+
+
+def test_webui_s_clients_show_their_key_as_a_password(served):
+    """As requests' and webuiapi's `auth=(user, password)` does."""
+    url, keys = served
+    address, body = f"{url}/sdapi/v1/txt2img", {"prompt": "a cat", "steps": 2}
+
+    def ask(user: str, password: str, path: str = address) -> httpx2.Response:
+        return httpx2.post(path, json=body, auth=(user, password), timeout=60)
+
+    assert ask("anyone", keys["maker"]).status_code == 200
+    assert ask("", keys["maker"]).status_code == 200
+    assert httpx2.get(f"{url}/sdapi/v1/samplers", auth=("api", keys["reader"])).status_code == 200
+    for password in ("", "sesame", f"x:{keys['maker']}", keys["maker"][:-1]):
+        stranger = ask("anyone", password)
+        assert (stranger.status_code, stranger.json()["error"]) == (401, "unknown_key")
+        assert password not in stranger.text or not password
+    assert stranger.headers["www-authenticate"].startswith("Bearer, Basic realm=")
+    assert ask("anyone", keys["reader"]).json()["error"] == "missing_role"
+
+
+@pytest.mark.parametrize("sent", ["Basic", "Basic ?", "Basic Zg==", "Basic /w=="])
+def test_what_is_no_basic_authentication_is_no_key(served, sent):
+    url, _ = served
+    answer = httpx2.post(f"{url}/sdapi/v1/txt2img", json={"prompt": "a cat"}, headers={"Authorization": sent})
+    assert (answer.status_code, answer.json()["error"]) == (401, "unknown_key")
+
+
+def test_a_password_is_a_key_for_webui_s_clients_alone(served):
+    url, keys = served
+    answer = httpx2.post(f"{url}/generate", json={"prompt": "a cat"}, auth=("anyone", keys["maker"]))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_key")
+    assert answer.headers["www-authenticate"] == "Bearer"
 
 
 def test_the_command_shows_its_key(served, tmp_path):

@@ -1,6 +1,7 @@
 import pytest
 from jobs_over_http import LONG, QUICK, events_of, has_ended, is_running
 
+from service.http_errors import REFUSALS, VALIDATION_REFUSALS, status_of
 from service.jobs.endings import why_not
 from service.state.jobs import Ending, JobRecord
 
@@ -65,7 +66,30 @@ def test_the_last_event_of_a_cancelled_job_says_why(narrow_client, until):
     until(narrow_client, id, is_running)
     narrow_client.delete(f"/jobs/{id}")
     last = events_of(narrow_client.get(f"/jobs/{id}/events").text)[-1]
-    assert (last.name, last.data["error"]["code"]) == ("error", "cancelled")
+    assert (last.name, last.data["status"], last.data["error"]["code"]) == ("error", 499, "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("impossible_steps", 422),
+        ("vector_unavailable", 500),
+        ("unknown_job", 404),
+        ("set_aside", 500),
+        ("out_of_memory", 507),
+    ],
+)
+def test_the_status_of_an_error_is_what_would_have_been_answered(code, status):
+    assert status_of(code) == status
+
+
+def test_the_last_event_of_a_job_that_fails_has_the_status_and_error_of_generate(client):
+    asked = {**QUICK, "num_inference_steps": 140, "scheduler": "lcm"}
+    answer = client.post("/generate", json=asked)
+    id = client.post("/jobs", json=asked).json()["id"]
+    last = events_of(client.get(f"/jobs/{id}/events").text)[-1]
+    assert last.data == {"status": answer.status_code, "error": answer.json()["error"]}
+    assert last.data["status"] == 422
 
 
 def test_who_follows_a_waiting_job_hears_its_position(narrow_client, until):
@@ -86,3 +110,8 @@ def test_an_ending_without_images_is_told_whoever_ended_it(answer):
     detail = why_not(record, ending.answer)
     assert detail.code == ("x" if answer else "set_aside")
     assert detail.message == ("m" if answer else "It was begun 3 times.")
+
+
+def test_a_code_has_one_status():
+    refusals = {*REFUSALS.values(), *VALIDATION_REFUSALS.values()}
+    assert len({refusal.code for refusal in refusals}) == len(refusals)

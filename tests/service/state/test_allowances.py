@@ -8,7 +8,7 @@ import pytest
 
 from service.callers import Allowance
 from service.errors import AllowanceExceeded
-from service.state.allowances import Allowances
+from service.state.allowances import Allowances, Hold
 from service.state.memory_allowances import MemoryAllowances
 from service.state.redis_allowances import RedisAllowances
 from service.state.redis_client import RedisClient
@@ -20,15 +20,31 @@ FOUR_AT_ONCE = Allowance(concurrent_images=4)
 @pytest.fixture
 def allowances(store: str, request: pytest.FixtureRequest) -> Iterator[Allowances]:
     if store == "memory":
-        yield MemoryAllowances(hold_kept_s=KEPT_S)
+        yield MemoryAllowances(hold_kept_s=KEPT_S, reserved_s=KEPT_S)
     else:
-        yield RedisAllowances(request.getfixturevalue("redis_client"), hold_kept_s=KEPT_S)
+        yield RedisAllowances(request.getfixturevalue("redis_client"), hold_kept_s=KEPT_S, reserved_s=KEPT_S)
+
+
+@pytest.fixture
+def steady(store: str, request: pytest.FixtureRequest) -> Allowances:
+    """Nothing that is held lapses during a test."""
+    if store == "memory":
+        return MemoryAllowances()
+    return RedisAllowances(request.getfixturevalue("redis_client"))
 
 
 def refused(allowances: Allowances, allowance: Allowance, images: int = 1) -> AllowanceExceeded:
     with pytest.raises(AllowanceExceeded) as refusal:
         allowances.take("ada", allowance, images)
     return refusal.value
+
+
+def taken(allowances: Allowances, images: int, waits_as: str | None = None) -> bool:
+    """Whether so many of four places could be had."""
+    try:
+        return bool(allowances.take("ada", FOUR_AT_ONCE, images, waits_as=waits_as))
+    except AllowanceExceeded:
+        return False
 
 
 def test_a_minute_s_requests_may_come_at_once_and_no_more(allowances):
@@ -93,13 +109,7 @@ def test_places_that_nobody_renews_are_free_again(allowances, until):
     allowances.take("ada", FOUR_AT_ONCE, 4)
     refused(allowances, FOUR_AT_ONCE)
 
-    def taken() -> bool:
-        try:
-            return bool(allowances.take("ada", FOUR_AT_ONCE, 4))
-        except AllowanceExceeded:
-            return False
-
-    until(taken)
+    until(lambda: taken(allowances, 4))
 
 
 def test_places_that_are_renewed_stay_taken(allowances):
@@ -117,6 +127,35 @@ def test_a_hold_that_was_forgotten_counts_again_when_it_is_renewed(allowances):
     refused(allowances, FOUR_AT_ONCE)
     allowances.release(hold)
     allowances.take("ada", FOUR_AT_ONCE, 4)
+
+
+def test_places_that_come_free_are_kept_for_who_waits_for_them(steady):
+    """Small requests, of which there are always some, keep a large one from its places no longer."""
+    one, two = (steady.take("ada", FOUR_AT_ONCE, 2) for _ in range(2))
+
+    assert not taken(steady, 4, "large")
+    steady.release(one)
+    refused(steady, FOUR_AT_ONCE, 1)
+    # Who waits too is kept waiting by what is held alone.
+    assert taken(steady, 2, "small")
+    steady.release(two)
+    refused(steady, FOUR_AT_ONCE, 1)
+    assert not taken(steady, 4, "large")
+    steady.release(Hold("small", "ada", 2))
+    refused(steady, FOUR_AT_ONCE, 1)
+    for _ in range(2):  # as where the first answer was lost
+        assert taken(steady, 4, "large")
+    assert refused(steady, FOUR_AT_ONCE, 1).limit == "concurrent_images"
+    steady.release(Hold("large", "ada", 4))
+    steady.take("ada", FOUR_AT_ONCE, 4)
+
+
+def test_who_asks_no_more_keeps_nobody_waiting(allowances, until):
+    allowances.take("ada", FOUR_AT_ONCE, 2)
+    assert not taken(allowances, 3, "gone")
+    refused(allowances, FOUR_AT_ONCE, 2)
+
+    until(lambda: taken(allowances, 4))
 
 
 def test_tenants_do_not_know_each_other(allowances):

@@ -4,7 +4,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
@@ -35,15 +35,15 @@ def taken_over(until) -> Callable[[Jobs, str], Claim]:
     return lambda jobs, worker: until(lambda: jobs.claim(worker))[0]
 
 
-def added(jobs: Jobs, *names: str) -> list[str]:
+def added(jobs: Jobs, *names: str, tenant: str = "ada") -> list[str]:
     ids = [f"{name}-{uuid.uuid4().hex}" for name in names]
     for id in ids:
-        jobs.add(NewJob(id, "ada", "key-1", f"work of {id}", 3, 1_700_000_000.25))
+        jobs.add(NewJob(id, tenant, "key-1", f"work of {id}", 3, 1_700_000_000.25))
     return ids
 
 
-def claimed(jobs: Jobs, worker: str, count: int = 1) -> list[str]:
-    return [claim.id for claim in jobs.claim(worker, count)]
+def claimed(jobs: Jobs, worker: str, count: int = 1, passing: Sequence[str] = ()) -> list[str]:
+    return [claim.id for claim in jobs.claim(worker, count, passing)]
 
 
 def states(jobs: Jobs, ids: list[str]) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_job_waits_runs_and_is_done(jobs):
         3,
         1_700_000_000.25,
     )
-    assert jobs.claim("worker") == [Claim(id, "ada", f"work of {id}", 1)]
+    assert jobs.claim("worker") == [Claim(id, "ada", f"work of {id}", 3, 1)]
     running = jobs.find(id)
     assert (running.state, running.position, running.attempts) == ("running", None, 1)
     assert jobs.answer(id) is None
@@ -105,7 +105,7 @@ def test_adding_a_job_again_changes_nothing(jobs):
     (id,) = added(jobs, "one")
     jobs.add(NewJob(id, "bob", None, "other work", 9, 0.0))
     assert jobs.waiting() == 1
-    assert jobs.claim("worker", 5) == [Claim(id, "ada", f"work of {id}", 1)]
+    assert jobs.claim("worker", 5) == [Claim(id, "ada", f"work of {id}", 3, 1)]
     jobs.finish("worker", id, DONE)
     jobs.add(NewJob(id, "bob", None, "other work", 9, 0.0))
     assert jobs.find(id).state == "done"
@@ -155,7 +155,7 @@ def test_a_silent_worker_s_job_is_another_s_and_only_the_other_ends_it(hasty, ta
     (id,) = added(hasty, "one")
     hasty.claim("stopped")
     assert hasty.claim("worker") == []
-    assert taken_over(hasty, "worker") == Claim(id, "ada", f"work of {id}", 2)
+    assert taken_over(hasty, "worker") == Claim(id, "ada", f"work of {id}", 3, 2)
     assert hasty.renew("stopped", [id]).lost == {id}
     hasty.release("stopped", id)
     assert not hasty.finish("stopped", id, Ending("failed", b"late"))
@@ -213,6 +213,44 @@ def test_a_released_job_is_the_next_and_its_attempt_does_not_count(jobs):
     claims = jobs.claim("other", 2)
     assert [(claim.id, claim.attempt) for claim in claims] == [(one, 1), (three, 1)]
     assert jobs.finish("other", one, DONE)
+
+
+def test_jobs_of_some_tenants_are_passed_over_and_keep_their_places(jobs):
+    mine = added(jobs, "one", "two")
+    others = added(jobs, "three", "four", tenant="bob")
+    (last,) = added(jobs, "five")
+    for _ in range(2):
+        assert claimed(jobs, "worker", passing=["ada", "eve"]) == others[:1]
+        jobs.release("worker", others[0])
+    assert states(jobs, [*mine, *others, last]) == ["waiting"] * 5
+    assert [jobs.find(id).position for id in (*mine, last)] == [1, 2, 5]
+    assert [jobs.find(id).attempts for id in (*mine, last)] == [0, 0, 0]
+    assert claimed(jobs, "worker", 5, passing=["ada", "bob"]) == []
+    assert jobs.cancel(mine[1])
+    assert claimed(jobs, "other", 5) == [mine[0], *others, last]
+    assert jobs.waiting() == 0
+
+
+def test_an_abandoned_job_of_a_tenant_that_is_passed_over_is_claimed_later(hasty, taken_over, until):
+    (id,) = added(hasty, "one")
+    (other,) = added(hasty, "two", tenant="bob")
+    hasty.claim("killed")
+    assert claimed(hasty, "worker", passing=["ada"]) == [other]
+    time.sleep(KEPT_S * 1.2)
+    hasty.renew("worker", [other])
+    assert claimed(hasty, "worker", 2, passing=["ada"]) in ([], [other])
+    assert hasty.find(id).attempts == 1
+    assert taken_over(hasty, "third").id == id
+
+
+def test_a_job_that_is_cancelled_before_it_is_released_has_ended(jobs):
+    one, two = added(jobs, "one", "two")
+    jobs.claim("worker")
+    assert jobs.cancel(one)
+    jobs.release("worker", one)
+    assert (jobs.find(one).state, jobs.find(two).position, jobs.waiting()) == ("cancelled", 1, 1)
+    assert jobs.unmade() == [f"work of {one}"]
+    assert claimed(jobs, "other", 2) == [two]
 
 
 def test_a_job_that_waits_is_cancelled_at_once(jobs):

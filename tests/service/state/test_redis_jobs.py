@@ -67,7 +67,7 @@ def test_what_a_lost_answer_gave_is_given_again_to_the_same_worker(own_server, r
     until(lambda: others.find("one").state == "running")
     assert [claim.id for claim in others.claim("other", 5)] == ["two"]
     # Carried out though nobody heard of it: given back at the next call, and this attempt does not count.
-    assert mine.claim("worker") == [Claim("one", "ada", "work of one", 1)]
+    assert mine.claim("worker") == [Claim("one", "ada", "work of one", 1, 1)]
     assert mine.finish("worker", "one", DONE)
 
 
