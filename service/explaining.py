@@ -3,7 +3,7 @@
 Entry points: `planned_image`, `planned_screen`, `averted_concepts`.
 """
 
-from policies.plan import ImagePlan, joined_negative_prompt
+from policies.image_plan import ImagePlan, joined_negative_prompt
 from policies.screen_rule import ScreenRule
 from service.schemas import (
     AvertedConcept,

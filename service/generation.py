@@ -18,9 +18,10 @@ from policies.asked_rules import hear
 from policies.concepts import Concepts
 from policies.document import Policy
 from policies.groups import people_group
+from policies.image_plan import ImagePlan, joined_negative_prompt
 from policies.ledger import Ledger
 from policies.memory_ledger import MemoryLedger
-from policies.plan import ImagePlan, joined_negative_prompt, plan, within_cap
+from policies.plan import plan, within_cap
 from policies.responsible_phrases import load_phrases
 from policies.retry import retry_plan
 from policies.screen_rule import check_screen
@@ -29,7 +30,13 @@ from service.encoder_gate import chosen_gate
 from service.errors import StateUnavailableError, UnsteeredImageError
 from service.explaining import averted_concepts, planned_image, planned_screen
 from service.happenings import Told, nobody
-from service.limits import check_request, check_sampling, check_words_can_act
+from service.limits import (
+    check_request,
+    check_sampling,
+    check_words_can_act,
+    why_unread,
+    with_readable_words,
+)
 from service.loading import LoadedModel
 from service.making import MadeRun, Making
 from service.planned import Planned
@@ -208,7 +215,7 @@ class Generation:
         ledger: Ledger,
     ) -> list[ImagePlan]:
         """Decide what each image gets, counted in the ledger."""
-        return plan(
+        plans = plan(
             terms.policy,
             request.prompt,
             seeds=seeds,
@@ -219,7 +226,9 @@ class Generation:
             ledger=ledger,
             tenant=terms.tenant,
             allowed=terms.allowed,
+            unread=why_unread(request, loaded.model),
         )
+        return [with_readable_words(image_plan, request, loaded.model) for image_plan in plans]
 
     async def _made(self, planned: Planned, told: Told, preview_every: int | None) -> MadeRun:
         """Make the images that were planned; where the screen has one made again, the cap holds for it too."""

@@ -22,7 +22,7 @@ from diffusion import (
     Stepped,
     Waiting,
 )
-from policies.plan import ImagePlan, joined_negative_prompt
+from policies.image_plan import ImagePlan, joined_negative_prompt
 from service import happenings
 from service.errors import ImpossibleStepsError, TooFewStepsError
 from service.happenings import Told

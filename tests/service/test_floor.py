@@ -23,9 +23,9 @@ FLOOR = {
     "name": "held",
     "fairness": [{"set": "gender"}],
     "assignment": "ledger",
-    "safety": [{"concept": "anti-sexual", "by": "both"}],
-    "sampling": {"min_guidance_scale": 2.0},
+    "safety": [{"concept": "anti-sexual", "by": "both"}, {"concept": "anti-violence"}],
 }
+HELD_WORDS = ["sexual", "violent"]
 OPPOSED = {"safety": [{"concept": "opposed"}]}
 
 # Field -> what is tried with it. The fields of a policy are tried in tests/policies/test_floor.py.
@@ -56,6 +56,12 @@ ATTEMPTS: dict[str, list[dict[str, object]]] = {
             "no-such-policy",
             {},
             {"safety": [{"concept": "anti-sexual", "strength": -3.0}]},
+            *(
+                {"safety": [{"concept": "anti-violence", "by": by}]}
+                for by in (None, "vector", "negative_prompt")
+            ),
+            {"safety": [{"concept": "anti-violence", "negative_prompt": "peace"}]},
+            {"sampling": {"min_guidance_scale": 0.0}},
             OPPOSED,
             {"fairness": [{"set": "gender", "target": {"man": 1.0}}]},
         )
@@ -97,16 +103,24 @@ def test_no_request_gets_round_the_floor(held_client, attempt):
         return
     for image in answer.json()["images"]:
         applied = {one["concept"]: one["strength"] for one in image["applied"]}
-        assert applied["anti-sexual"] == 0.8
-        (averted,) = image["averted"]
-        assert averted["words"] == "sexual"
+        assert applied["anti-sexual"] == applied["anti-violence"] == 0.8
+        assert [one["words"] for one in image["averted"]] == HELD_WORDS
         stated = "male" in str(attempt.get("prompt")) or "doctor" not in str({**USUAL, **attempt}["prompt"])
         assert bool({"woman", "man"} & applied.keys()) != stated
         if attempt.get("image_format", "png") == "png":
             record = json.loads(Image.open(io.BytesIO(b64decode(image["b64_json"]))).text["trimtab"])
-            assert record["negative_prompt"].split(", ")[0] == "sexual"
+            assert record["negative_prompt"].split(", ")[:2] == HELD_WORDS
             assert record["guidance_scale"] >= 2
             assert (record["floor"], record["floor_digest"][:7]) == ("held", "sha256:")
+
+
+@pytest.mark.parametrize("guidance_scale", [0.0, 1.0, 1.9])
+@pytest.mark.parametrize("policy", [None, {}, {"sampling": {"min_guidance_scale": 0.0}}], ids=str)
+def test_guidance_cannot_be_turned_off_to_lose_the_floors_words(held_client, guidance_scale, policy):
+    """Without guidance words would give way to the vectors; the floor holds 2 by itself, and says so."""
+    request = {**USUAL, "guidance_scale": guidance_scale, "policy": policy}
+    error = held_client.post("/generate", json=request).json()["error"]
+    assert (error["code"], error["field"]) == ("too_little_guidance", "guidance_scale")
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "pndm"])
