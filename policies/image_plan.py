@@ -3,7 +3,7 @@
 Entry points: `ImagePlan`, `joined_negative_prompt`, `without_asked_words`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from policies.assignment import Counted
@@ -58,17 +58,22 @@ class ImagePlan:
         return {steer.concept: steer.strength for steer in self.steering}
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """What goes into the negative prompt, before what the request asks for."""
+        return tuple(one.words for one in self.averted)
+
+    @property
     def drawn(self) -> tuple[str, ...]:
         """The members drawn for fairness, in the policy's order."""
         return tuple(steer.concept for steer in self.steering if steer.concept_set is not None)
 
 
-def joined_negative_prompt(averted: Sequence[Averted], asked: str) -> str:
+def joined_negative_prompt(words: Iterable[str], asked: str) -> str:
     """Return an image's negative prompt: the policy's words, each once, then what the request asked for.
 
     The policy's come first, so that nothing in front of them changes their meaning.
     """
-    return ", ".join(dict.fromkeys([*(one.words for one in averted), *([asked] if asked.strip() else [])]))
+    return ", ".join(dict.fromkeys([*words, *([asked] if asked.strip() else [])]))
 
 
 def without_asked_words(image: ImagePlan) -> ImagePlan:

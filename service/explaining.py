@@ -28,7 +28,7 @@ def planned_image(image_plan: ImagePlan, request: GenerateRequest) -> PlannedIma
         skipped=tuple(
             SkippedConcept(concept=one.concept_set, reason=one.reason) for one in image_plan.skipped
         ),
-        negative_prompt=joined_negative_prompt(image_plan.averted, request.negative_prompt),
+        negative_prompt=joined_negative_prompt(image_plan.words, request.negative_prompt),
     )
 
 

@@ -34,6 +34,7 @@ from service.limits import (
     check_request,
     check_sampling,
     check_words_can_act,
+    check_words_fit,
     why_unread,
     with_readable_words,
 )
@@ -203,6 +204,7 @@ class Generation:
         )
         check_words_can_act(terms.in_force, loaded.model)
         check_sampling(request, terms.in_force)
+        check_words_fit(request, terms.in_force, loaded.concepts, loaded.model)
         check_screen(policy.screen, loaded.screened_categories)
         return terms
 
@@ -279,7 +281,7 @@ class Generation:
             base_model=self.loaded.model.fingerprint,
             prompt=request.prompt,
             removed_phrases=image_plan.removed,
-            negative_prompt=joined_negative_prompt(image_plan.averted, request.negative_prompt),
+            negative_prompt=joined_negative_prompt(image_plan.words, request.negative_prompt),
             seed=made.seed,
             num_inference_steps=request.num_inference_steps,
             guidance_scale=request.guidance_scale,

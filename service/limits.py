@@ -1,13 +1,15 @@
 """What of a request depends on the settings' limits and on the loaded model.
 
-Entry points: `check_request`, `check_sampling`, `check_negative_prompt`, `check_words_can_act`, `why_unread` and
+Entry points: `check_request`, `check_sampling`, `check_words_can_act`, `check_words_fit`; `why_unread` and
 `with_readable_words`. The engine checks again; here every refusal names its field.
 """
 
 from diffusion import SCHEDULERS, DiffusionModel
+from policies.concepts import Concepts
 from policies.document import Policy
 from policies.errors import WordError, choose_from
 from policies.image_plan import ImagePlan, joined_negative_prompt, without_asked_words
+from policies.safety_words import words_of
 from service.callers import Allowance
 from service.errors import (
     ImageTooLargeError,
@@ -97,9 +99,13 @@ def check_sampling(request: GenerateRequest, policy: Policy) -> None:
         )
 
 
-def check_negative_prompt(negative_prompt: str, model: DiffusionModel) -> None:
-    """Raise OverlongPromptError where the model would not read the end of a request's and a policy's words together."""
-    _check_length("negative_prompt", negative_prompt, model)
+def check_words_fit(
+    request: GenerateRequest, policy: Policy, concepts: Concepts, model: DiffusionModel
+) -> None:
+    """Raise OverlongPromptError where the model would not read the end of a policy's and a request's words together."""
+    if why_unread(request, model) is None:
+        words = [words for rule in policy.safety if (words := words_of(rule, concepts))]
+        _check_length("negative_prompt", joined_negative_prompt(words, request.negative_prompt), model)
 
 
 def why_unread(request: GenerateRequest, model: DiffusionModel) -> str | None:
@@ -114,11 +120,12 @@ def why_unread(request: GenerateRequest, model: DiffusionModel) -> str | None:
 def with_readable_words(image_plan: ImagePlan, request: GenerateRequest, model: DiffusionModel) -> ImagePlan:
     """Return a plan without the words of the prompt's phrases where they would make the negative prompt too long.
 
-    No phrase makes a request fail. A policy's own words stay: the request is refused by `check_negative_prompt`.
+    So no phrase makes a request fail. A policy's own words stay: what they leave no room is refused by
+    `check_words_fit`.
     """
     if not any(one.by_phrase for one in image_plan.averted):
         return image_plan
-    joined = joined_negative_prompt(image_plan.averted, request.negative_prompt)
+    joined = joined_negative_prompt(image_plan.words, request.negative_prompt)
     fits = model.count_tokens(joined) <= model.token_limit
     return image_plan if fits else without_asked_words(image_plan)
 

@@ -151,9 +151,9 @@ def test_words_go_into_the_negative_prompt():
         ("anti-sexual", "sexual"),
         ("black", "grey hair"),
     ]
-    assert joined_negative_prompt(image.averted, "ugly") == "sexual, grey hair, ugly"
-    assert joined_negative_prompt(image.averted, "sexual") == "sexual, grey hair"
-    assert joined_negative_prompt(image.averted, " ") == "sexual, grey hair"
+    assert joined_negative_prompt(image.words, "ugly") == "sexual, grey hair, ugly"
+    assert joined_negative_prompt(image.words, "sexual") == "sexual, grey hair"
+    assert joined_negative_prompt(image.words, " ") == "sexual, grey hair"
     assert joined_negative_prompt((), "ugly") == "ugly"
     assert joined_negative_prompt((), "") == ""
 
