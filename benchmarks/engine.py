@@ -33,10 +33,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.concepts import loaded_concepts
 from benchmarks.machine import described
 from detectors import DemoOracle
 from diffusion import DiffusionModel, Engine, Event, Failed, Finished, Row, Sampling, make_scheduler, steer
-from policies.concepts import Concepts
 from policies.plan import plan
 from service.settings import Settings
 from trimtab import DEMO_MODEL, load_model, shipped_library
@@ -66,10 +66,7 @@ def requests(seed: int, library: VectorLibrary) -> list[Request]:
     """Return a thousand requests, the same for the same seed; half of them under a policy, half without."""
     draw = random.Random(seed)
     settings = Settings()
-    concepts = Concepts(
-        sets={name: concept_set.members for name, concept_set in library.sets().items()},
-        recommended={stored.name: stored.vector.recommended_strength for stored in library.list()},
-    )
+    concepts = loaded_concepts(library)
     made = []
     for number in range(1000):
         policy = settings.policies[draw.choice(("default", "research-off"))].model_copy(
