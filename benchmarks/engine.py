@@ -37,6 +37,7 @@ from benchmarks.concepts import loaded_concepts
 from benchmarks.machine import described
 from detectors import DemoOracle
 from diffusion import DiffusionModel, Engine, Event, Failed, Finished, Row, Sampling, make_scheduler, steer
+from policies.image_plan import joined_negative_prompt
 from policies.plan import plan
 from service.settings import Settings
 from trimtab import DEMO_MODEL, load_model, shipped_library
@@ -73,9 +74,11 @@ def requests(seed: int, library: VectorLibrary) -> list[Request]:
             update={"max_norm": None}
         )
         prompt = draw.choice(PROMPTS)
-        (image,) = plan(policy, prompt, seeds=[number], concepts=concepts)
-        row = Row(prompt, number, steering=image.strengths)
-        made.append(Request(row, Sampling(draw.choice(STEPS), draw.choice(GUIDANCE))))
+        sampling = Sampling(draw.choice(STEPS), draw.choice(GUIDANCE))
+        unread = None if sampling.guidance_scale > 1 else "guidance is off"
+        (image,) = plan(policy, prompt, seeds=[number], concepts=concepts, unread=unread)
+        row = Row(prompt, number, joined_negative_prompt(image.words, ""), image.strengths)
+        made.append(Request(row, sampling))
     return made
 
 
@@ -164,6 +167,7 @@ class PipelineServer:
         with steer(pipe, [request.row.steering for request in batch], vectors=self._library):
             pipe(
                 [request.row.prompt for request in batch],
+                negative_prompt=[request.row.negative_prompt for request in batch],
                 num_inference_steps=sampling.num_inference_steps,
                 guidance_scale=sampling.guidance_scale,
                 generator=[torch.Generator().manual_seed(request.row.seed) for request in batch],

@@ -5,27 +5,17 @@ import json
 import threading
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from held_floor import HELD_WORDS, USUAL
 from PIL import Image
 
 from diffusion import SCHEDULERS
 from service.app import create_app
 from service.schemas import GenerateRequest
 from service.settings import Settings
-from vectors import VectorLibrary
 
-USUAL = {"prompt": "a photo of a doctor", "num_inference_steps": 4, "seed": 7}
-FLOOR = {
-    "name": "held",
-    "fairness": [{"set": "gender"}],
-    "assignment": "ledger",
-    "safety": [{"concept": "anti-sexual", "by": "both"}, {"concept": "anti-violence"}],
-}
-HELD_WORDS = ["sexual", "violent"]
 OPPOSED = {"safety": [{"concept": "opposed"}]}
 
 # Field -> what is tried with it. The fields of a policy are tried in tests/policies/test_floor.py.
@@ -71,20 +61,6 @@ REFUSED = {
     "against_the_floor", "unknown_policy", "too_few_steps", "too_little_guidance", "overlong_prompt", "impossible_size",
     "impossible_steps",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def held_client(options, model, make_vector, library, tmp_path_factory, until_ready) -> Iterator[TestClient]:
-    """A service with a floor, whose vectors are not made for the last timesteps, and a vector against it."""
-    own = VectorLibrary(tmp_path_factory.mktemp("held"))
-    for stored in library.list():
-        own.publish(replace(stored.vector, timesteps=(100, 1000)))
-    own.publish(replace(-library.resolve("anti-sexual").vector, concept="opposed"))
-    policies = {"default": {}, "research-off": {}}
-    settings = Settings(**{**options, "vectors": own.root, "floor": FLOOR, "policies": policies})
-    with TestClient(create_app(settings)) as client:
-        until_ready(client.get)
-        yield client
 
 
 def test_every_field_is_tried():
