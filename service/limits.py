@@ -104,7 +104,7 @@ def check_words_fit(
 ) -> None:
     """Raise OverlongPromptError where the model would not read the end of a policy's and a request's words together."""
     if why_unread(request, model) is None:
-        words = [words for rule in policy.safety if (words := words_of(rule, concepts))]
+        words = [one for rule in policy.safety if (one := words_of(rule, concepts))]
         _check_length("negative_prompt", joined_negative_prompt(words, request.negative_prompt), model)
 
 
