@@ -112,20 +112,23 @@ def test_every_image_ends_once_and_as_if_it_were_alone(engine, alone, calls, no_
 
 
 def left_behind(engine: Engine) -> list[str]:
-    """What is still in use where nothing is to be made any more, once the loop has cleared away."""
-    loop = engine._loop
-    deadline = time.monotonic() + 10
-    while (loop._gone or loop._undecoded) and time.monotonic() < deadline:
+    """What is still in use where nothing is to be made any more, once the loop has had time to clear away."""
+    deadline = time.monotonic() + 30
+    while (found := in_use(engine)) and time.monotonic() < deadline:
         time.sleep(0.01)
+    return found
+
+
+def in_use(engine: Engine) -> list[str]:
+    loop = engine._loop
     runner = loop._runner
-    slots = [one for one in runner._slots.values() if sorted(one._free) != list(range(len(one.latents)))]
-    resident = [one for sites in runner._vectors.values() for one in sites.values() if one._users]
     found = {
         "jobs": loop._jobs,
         "given up": loop._gone,
         "not decoded": loop._undecoded,
-        "slots": slots,
-        "vectors": resident,
+        "slots": [one for one in runner._slots.values() if len(one._free) != len(one.latents)],
+        "vectors": [one for sites in runner._vectors.values() for one in sites.values() if one._users],
+        "slots twice": [one for one in runner._slots.values() if len(set(one._free)) != len(one._free)],
     }
     return [name for name, what in found.items() if what]
 
