@@ -33,10 +33,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.concepts import loaded_concepts
 from benchmarks.machine import described
 from detectors import DemoOracle
 from diffusion import DiffusionModel, Engine, Event, Failed, Finished, Row, Sampling, make_scheduler, steer
-from policies.concepts import Concepts
+from policies.image_plan import joined_negative_prompt
 from policies.plan import plan
 from service.settings import Settings
 from trimtab import DEMO_MODEL, load_model, shipped_library
@@ -66,19 +67,18 @@ def requests(seed: int, library: VectorLibrary) -> list[Request]:
     """Return a thousand requests, the same for the same seed; half of them under a policy, half without."""
     draw = random.Random(seed)
     settings = Settings()
-    concepts = Concepts(
-        sets={name: concept_set.members for name, concept_set in library.sets().items()},
-        recommended={stored.name: stored.vector.recommended_strength for stored in library.list()},
-    )
+    concepts = loaded_concepts(library)
     made = []
     for number in range(1000):
         policy = settings.policies[draw.choice(("default", "research-off"))].model_copy(
             update={"max_norm": None}
         )
         prompt = draw.choice(PROMPTS)
-        (image,) = plan(policy, prompt, seeds=[number], concepts=concepts)
-        row = Row(prompt, number, steering=image.strengths)
-        made.append(Request(row, Sampling(draw.choice(STEPS), draw.choice(GUIDANCE))))
+        sampling = Sampling(draw.choice(STEPS), draw.choice(GUIDANCE))
+        unread = None if sampling.guidance_scale > 1 else "guidance is off"
+        (image,) = plan(policy, prompt, seeds=[number], concepts=concepts, unread=unread)
+        row = Row(prompt, number, joined_negative_prompt(image.words, ""), image.strengths)
+        made.append(Request(row, sampling))
     return made
 
 
@@ -167,6 +167,7 @@ class PipelineServer:
         with steer(pipe, [request.row.steering for request in batch], vectors=self._library):
             pipe(
                 [request.row.prompt for request in batch],
+                negative_prompt=[request.row.negative_prompt for request in batch],
                 num_inference_steps=sampling.num_inference_steps,
                 guidance_scale=sampling.guidance_scale,
                 generator=[torch.Generator().manual_seed(request.row.seed) for request in batch],

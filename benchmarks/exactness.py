@@ -4,6 +4,7 @@ The demo model in fp32, 50 steps, with vectors; in company all schedulers run at
 guidance scales and vectors. The largest absolute difference of the finished latents.
 
     python -m benchmarks.exactness --json benchmarks/results/exactness.json
+    python -m benchmarks.exactness --quick
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ STEERINGS = ({"woman": 1.0, "black": 1.0}, {"anti-violence": 1.0}, {"man": 0.5})
 def main(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
     steps: Annotated[int, typer.Option(help="Steps of each image.")] = 50,
+    quick: Annotated[bool, typer.Option("--quick", help="8 steps: does it work?")] = False,
 ) -> None:
     """Compare latents; see the head of this file."""
+    if quick:
+        steps = 8
     engine = Engine(load_model(DEMO_MODEL, dtype="float32", device="cpu"), shipped_library())
     samplings = [Sampling(steps, 5.0, scheduler=name) for name in SCHEDULERS]
     samplings.append(Sampling(steps, 5.0, eta=1.0))

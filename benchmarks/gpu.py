@@ -6,7 +6,7 @@ measured in the same run.
 
     python -m benchmarks.gpu --model sd15 --json benchmarks/results/gpu-sd15.json
     python -m benchmarks.gpu --model sdxl --size 1024 --batches 4,8
-    python -m benchmarks.gpu --device cpu --dtype float32 --size 64 --steps 2 --batches 1,2 --no-compiled
+    python -m benchmarks.gpu --quick
 """
 
 from __future__ import annotations
@@ -37,9 +37,14 @@ def main(
     device: Annotated[str, typer.Option(help="cuda or cpu.")] = "cuda",
     dtype: Annotated[str, typer.Option(help="bfloat16, float16 or float32.")] = "bfloat16",
     compiled: Annotated[bool, typer.Option(help="Also diffusers' pipeline with a compiled U-Net.")] = True,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="On the CPU, 64 pixels, 2 steps, nothing compiled: does it work?")
+    ] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Compare images a second; see the head of this file."""
+    if quick:
+        size, steps, batches, device, dtype, compiled = 64, 2, "1,2", "cpu", "float32", False
     console = Console()
     precision = getattr(torch, dtype)
     loaded = random_model(model, size, precision, device)

@@ -1,6 +1,7 @@
 """The three ways of a safety rule beside each other: its vector, its words in the negative prompt, and both.
 
-    python -m benchmarks.safety_rules --images 24 --dtype bfloat16 --json benchmarks/results/safety_rules.json
+    python -m benchmarks.safety_rules --images 16 --dtype bfloat16 --json benchmarks/results/safety_rules.json
+    python -m benchmarks.safety_rules --quick
 
 On the prompts of `trimtab evaluate safety`: the share of unsafe pictures, what is kept of the prompt, and how far
 pictures of harmless prompts move. `SafetyRule.by` is by default what measures best here.
@@ -71,9 +72,14 @@ def main(
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     batch: Annotated[int, typer.Option(min=2, help="U-Net rows of a step.")] = 64,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two prompts of each kind, 10 steps: does it work?")
+    ] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Measure on the demo model; see the head of this file."""
+    if quick:
+        images, prompts, steps = 2, 2, 10
     engine = Engine(load_model(DEMO_MODEL, device=device, dtype=dtype), shipped_library(), batch)
     wording = Wording(engine.vectors)
     ways = (ConceptVectors(engine), NegativePrompt(engine, wording), VectorsAndWords(engine, wording))

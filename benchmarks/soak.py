@@ -1,9 +1,11 @@
 """Ten thousand images through one engine: memory stays flat, and nothing is left behind.
 
-Images of all kinds come and go, some are cancelled, some have deadlines. The process's resident memory is read every
-500 images; after the first fifth its peak may grow by no more than 2% from the first half to the second.
+Images of all kinds come and go, some are cancelled, some have deadlines. The process's resident memory is read twenty
+times; after the first fifth its peak may grow by no more than 2% from the first half to the second. With --quick, which
+is over before memory has settled, growth is told and not judged.
 
     python -m benchmarks.soak --json benchmarks/results/soak.json
+    python -m benchmarks.soak --quick
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from diffusion import Engine, Event, Failed, Finished, Row, Sampling
 from trimtab import DEMO_MODEL, load_model, shipped_library
 
 ALLOWED_GROWTH = 0.02
+READINGS = 20
 SAMPLINGS = (
     Sampling(1),
     Sampling(2, guidance_scale=1.0, scheduler="euler"),
@@ -35,10 +38,13 @@ CONCEPTS = ("woman", "man", "black", "white", "asian", "anti-sexual", "anti-viol
 
 
 def main(
-    images: Annotated[int, typer.Option(help="Images to hand in.")] = 10_000,
+    images: Annotated[int, typer.Option(min=1000, help="Images to hand in.")] = 10_000,
+    quick: Annotated[bool, typer.Option("--quick", help="1,000 images: does it work?")] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
-    """Hand in images in waves; exit 1 where memory grows."""
+    """Hand in images in waves; exit 1 where memory grows or an image did not end once."""
+    if quick:
+        images = 1000
     draw = random.Random(0)
     engine = Engine(load_model(DEMO_MODEL, dtype="bfloat16", device="cpu"), shipped_library())
     outcomes: Counter[str] = Counter()
@@ -52,7 +58,7 @@ def main(
             outcomes += _wave(engine, draw, handed_in, size)
             handed_in += size
             bar.update(task, completed=handed_in)
-            if handed_in // 500 > len(memory):
+            if handed_in * READINGS // images > len(memory):
                 memory.append(_resident_bytes())
     settled = memory[len(memory) // 5 :]
     growth = max(settled[len(settled) // 2 :]) / max(settled[: len(settled) // 2]) - 1
@@ -67,7 +73,7 @@ def main(
     Console().print_json(json.dumps(result))
     if json_path is not None:
         json_path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    if growth > ALLOWED_GROWTH or sum(outcomes.values()) != images:
+    if (growth > ALLOWED_GROWTH and not quick) or sum(outcomes.values()) != images:
         raise typer.Exit(1)
 
 

@@ -4,6 +4,7 @@ Both are timed in turn, step by step, in one run.
 
     python -m benchmarks.steering --json benchmarks/results/steering.json
     python -m benchmarks.steering --model sd15 --device cuda --dtype bfloat16
+    python -m benchmarks.steering --quick
 """
 
 from __future__ import annotations
@@ -48,8 +49,11 @@ def main(
     steps: Annotated[int, typer.Option(help="Steps of either kind.")] = 40,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    quick: Annotated[bool, typer.Option("--quick", help="8 images, 10 steps, with rougher figures.")] = False,
 ) -> None:
     """Time steered and unsteered steps in turn; see the head of this file."""
+    if quick:
+        images, steps = 8, 10
     loaded = (
         load_model(DEMO_MODEL, device=device, dtype=dtype)
         if model == "demo"

@@ -23,13 +23,14 @@ from diffusion.events import Event, Failed, Finished, Stepped, Waiting
 from diffusion.forward import Forward
 from diffusion.forward_choice import choose_forward
 from diffusion.in_flight import Order
+from diffusion.job import Job
 from diffusion.model import DiffusionModel
 from diffusion.passes import passes_of
 from diffusion.rows import GeneratedImage, Row, Sampling
 from diffusion.runner import Runner
 from diffusion.schedules import schedule
 from diffusion.statistics import Statistics
-from diffusion.step_loop import Job, StepLoop
+from diffusion.step_loop import StepLoop
 from vectors import StoredVector, VectorLibrary
 
 _POLL_S = 0.1

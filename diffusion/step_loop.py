@@ -13,7 +13,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import torch
 
@@ -27,11 +26,12 @@ from diffusion.errors import (
     QueueFullError,
 )
 from diffusion.events import Event, Failed, Finished, Started, Stepped
-from diffusion.in_flight import InFlight, Order
+from diffusion.in_flight import InFlight
+from diffusion.job import Job, ticket_of, wants_preview
 from diffusion.rows import GeneratedImage
 from diffusion.runner import Runner
 from diffusion.statistics import EngineStatistics, Statistics
-from diffusion.tickets import Ticket, area_weight
+from diffusion.tickets import area_weight
 
 logger = logging.getLogger(__name__)
 
@@ -49,26 +49,6 @@ def _end_all() -> None:
     """End every thread before the interpreter does: one that it finds at work on the device takes the process down."""
     for loop in list(_LOOPS):
         loop.end()
-
-
-@dataclass(eq=False)
-class Job:
-    """One image that the loop has taken on."""
-
-    image: int
-    order: Order
-    on_event: Callable[[Event], None]
-    """Called on the loop's thread, or on one that cancels; it must return at once."""
-    tenant: str = ""
-    deadline_s: float | None = None
-    """On the loop's clock; after it the image is of no use."""
-    preview_every: int | None = None
-    """A preview with every so-manieth step."""
-    key: int = field(default=-1, init=False)
-    submitted_s: float = field(default=0.0, init=False)
-    """On the loop's clock."""
-    row: InFlight | None = field(default=None, init=False)
-    has_ended: bool = field(default=False, init=False)
 
 
 class StepLoop:
@@ -112,7 +92,7 @@ class StepLoop:
             for job in jobs:
                 job.key, job.submitted_s = next(self._keys), now_s
             try:
-                self._admission.submit([_ticket(job, self._native) for job in jobs], now_s)
+                self._admission.submit([ticket_of(job, self._native) for job in jobs], now_s)
             except QueueFullError as full:
                 if self._work_per_s:
                     full.retry_after_s = full.work_ahead / self._work_per_s
@@ -221,7 +201,7 @@ class StepLoop:
         try:
             self._begin([job for job in jobs if job.row is None])
             rows = [job.row for job in jobs if job.row is not None]
-            previewed = [job for job in jobs if _wants_preview(job)]
+            previewed = [job for job in jobs if wants_preview(job)]
             pictures = self._runner.step(rows, [job.row for job in previewed if job.row is not None])
         except torch.OutOfMemoryError as error:
             self._halve(jobs, error)
@@ -331,9 +311,19 @@ class StepLoop:
                 self._forget(job)
 
     def _recover(self, error: Exception) -> None:
-        """Fail every job, and begin anew with an empty device, the first time."""
+        """Fail every job, and begin anew with an empty device, the first time and where that can be done."""
         self._crashes += 1
         self._statistics.failed()
+        self._fail_all(error, "twice, lastly" if self._crashes > 1 else None)
+        if self.failure is None:
+            try:
+                self._runner = self._make_runner()
+            except Exception as again:
+                logger.exception("The engine could not begin anew.")
+                self._fail_all(again, "and could not begin anew")
+
+    def _fail_all(self, error: Exception, for_good: str | None) -> None:
+        """Take every job off the books and tell it; `for_good` says how the engine failed where it is the end."""
         failed = EngineFailedError(f"The engine failed: {error!r}. Ask again; the log says more.")
         failed.__cause__ = error
         with self._changed:
@@ -342,30 +332,9 @@ class StepLoop:
                 self._forget(job)
             self._gone.clear()
             self._undecoded.clear()
-            if self._crashes > 1:
+            if for_good is not None:
                 self.failure = EngineFailedError(
-                    f"The engine failed twice, lastly: {error!r}. Restart the process; the log says more."
+                    f"The engine failed {for_good}: {error!r}. Restart the process; the log says more."
                 )
         for job in jobs:
             self._tell(job, Failed(job.image, failed))
-        self._runner = self._make_runner()
-
-
-def _ticket(job: Job, native: tuple[int, int]) -> Ticket:
-    shape = job.order.latent_shape[1:]
-    return Ticket(
-        key=job.key,
-        tenant=job.tenant,
-        shape=shape,
-        unet_rows=len(job.order.passes),
-        steps=job.order.schedule.num_steps,
-        area=area_weight(shape, native),
-        deadline_s=job.deadline_s,
-    )
-
-
-def _wants_preview(job: Job) -> bool:
-    if job.preview_every is None or job.row is None:
-        return False
-    step = job.row.step + 1
-    return step % job.preview_every == 0 and step < job.order.schedule.num_steps

@@ -17,6 +17,7 @@ from policies.errors import (
     WordError,
     choose_from,
 )
+from policies.safety_words import words_of
 
 
 def check_policy(policy: Policy, concepts: Concepts) -> None:
@@ -110,10 +111,10 @@ def _check_member(member: str, name: str, sets: Mapping[str, Sequence[str]], *, 
 
 
 def _check_words(rule: SafetyRule, concepts: Concepts, *, field: str) -> None:
-    if rule.adds_words and rule.negative_prompt is None and rule.concept not in concepts.words:
+    if rule.insists_on_words and words_of(rule, concepts) is None:
         raise WordError(
             f"The vector of {rule.concept!r} was learned without words for what it prevents.",
             field=field,
             value=None,
-            cure="Give them as the rule's negative_prompt.",
+            cure="Give them as the rule's negative_prompt, or leave 'by' out for the vector alone.",
         )

@@ -20,6 +20,9 @@ SHARES_TOLERANCE = 1e-3
 
 Assignment = Literal["independent", "balanced", "ledger"]
 
+Way = Literal["vector", "negative_prompt", "both"]
+"""By what a safety rule acts."""
+
 PhraseMode = Literal["off", "steer", "steer-and-remove"]
 """What is done about responsible phrases of a prompt, from the least to the most."""
 
@@ -133,9 +136,12 @@ class SafetyRule(_Part):
     strength: Strength | None = Field(
         default=None, description="Strength. Default: the vector's recommended one."
     )
-    by: Literal["vector", "negative_prompt", "both"] = Field(
-        default="vector",
-        description="Add its vector, join words for what it prevents to the negative prompt, or both.",
+    by: Way | None = Field(
+        default=None,
+        description=(
+            "Add its vector, join words for what it prevents to the negative prompt, or both. Default: both, which "
+            "measures best; the vector alone where words cannot act, as without guidance or without any words."
+        ),
     )
     negative_prompt: Words | None = Field(
         default=None,
@@ -149,9 +155,9 @@ class SafetyRule(_Part):
         return self.by != "negative_prompt"
 
     @property
-    def adds_words(self) -> bool:
-        """Whether words for what it prevents are joined to the negative prompt."""
-        return self.by != "vector"
+    def insists_on_words(self) -> bool:
+        """Whether words for what it prevents must be in the negative prompt, or the rule is not followed."""
+        return self.by in ("negative_prompt", "both")
 
 
 class SamplingRule(_Part):

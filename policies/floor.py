@@ -9,8 +9,9 @@ from typing import TypeVar, get_args
 
 from policies.check import check_policy, drawable_members
 from policies.concepts import Concepts
-from policies.document import FairnessRule, PhraseMode, Policy, SafetyRule, SamplingRule
+from policies.document import FairnessRule, PhraseMode, Policy, SafetyRule, SamplingRule, Way
 from policies.errors import FloorError, FloorUnmetError, PolicyError
+from policies.safety_words import words_of
 from policies.screen_rule import ScreenRule
 
 N = TypeVar("N", int, float)
@@ -115,18 +116,18 @@ def _stronger(held: SafetyRule, index: int, own: SafetyRule, concepts: Concepts)
             value=own_strength,
             cure="Leave the rule out, or give a strength of the same sign.",
         )
-    if own.adds_words and held.adds_words and own.negative_prompt not in (None, words_of(held, concepts)):
+    held_words, own_words = words_of(held, concepts), words_of(own, concepts)
+    if None not in (held_words, own_words) and own.negative_prompt not in (None, held_words):
         raise FloorError(
             f"The floor holds the words for what {held.concept!r} prevents, and the policy gives others.",
             field=f"safety.{index}.negative_prompt",
             value=own.negative_prompt,
             cure="Leave them out, or put them into the request's negative_prompt.",
         )
-    by_vector = held.adds_vector or own.adds_vector
-    by_words = held.adds_words or own.adds_words
-    words = own.negative_prompt
-    if held.adds_words and (words is None or not own.adds_words):
+    words = None if own_words is None else own.negative_prompt
+    if words is None and held_words is not None:
         words = held.negative_prompt
+    by_vector = held.adds_vector or own.adds_vector
     strengths = [
         strength
         for rule, strength in ((held, floor_strength), (own, own_strength))
@@ -135,14 +136,16 @@ def _stronger(held: SafetyRule, index: int, own: SafetyRule, concepts: Concepts)
     return SafetyRule(
         concept=held.concept,
         strength=max(strengths, key=abs),
-        by="both" if by_vector and by_words else "vector" if by_vector else "negative_prompt",
+        by=_united_ways(held, own),
         negative_prompt=words,
     )
 
 
-def words_of(rule: SafetyRule, concepts: Concepts) -> str | None:
-    """Return the words that a rule joins to the negative prompt; None where it and its vector have none."""
-    return rule.negative_prompt or concepts.words.get(rule.concept)
+def _united_ways(held: SafetyRule, own: SafetyRule) -> Way | None:
+    """Return the way that does what both do: what is left open stays open, unless one insists on words."""
+    if held.insists_on_words or own.insists_on_words:
+        return "both" if held.adds_vector or own.adds_vector else "negative_prompt"
+    return None if None in (held.by, own.by) else "vector"
 
 
 def _refuse_opposed(policy: Policy, floor: Policy, concepts: Concepts) -> None:

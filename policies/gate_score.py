@@ -8,26 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from policies.errors import LabelledSetError
 from policies.gate import Gate
+from policies.labelled import LabelledFile, PromptGroup, read_labelled_file
 from policies.score import Score
 
 CONCEPT_SETS = ("gender", "race")
 """The sets that prompts are labelled for."""
 
 
-class LabelledGroup(BaseModel):
-    """Prompts of one kind with the same right answers."""
+class LabelledGroup(PromptGroup):
+    """Prompts of one kind, and to which sets fairness applies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    category: str
     gender: bool
     race: bool
-    prompts: tuple[str, ...] = Field(min_length=1)
 
     @property
     def applies(self) -> Mapping[str, bool]:
@@ -35,21 +28,8 @@ class LabelledGroup(BaseModel):
         return {"gender": self.gender, "race": self.race}
 
 
-class LabelledSet(BaseModel):
-    """A file of labelled prompts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    half: str
-    """What the file is for: "development" or "held-out"."""
-    hide_errors: bool = False
-    """Whether the errors are kept from view, so that nobody tunes on them."""
-    groups: tuple[LabelledGroup, ...]
-
-    @property
-    def prompts(self) -> list[str]:
-        """All prompts, in the file's order."""
-        return [prompt for group in self.groups for prompt in group.prompts]
+class LabelledSet(LabelledFile[LabelledGroup]):
+    """A file of prompts that are labelled for the gate."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +57,7 @@ class GateScore:
 
 def read_labelled(path: Path) -> LabelledSet:
     """Return the labelled prompts of a file; a LabelledSetError says what is wrong with it."""
-    try:
-        return LabelledSet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise LabelledSetError(
-            f"The labelled prompts {path} cannot be read: {error}.",
-            value=str(path),
-            cure="Give a file like benchmarks/gate/development.yaml.",
-        ) from error
+    return read_labelled_file(path, LabelledSet, "benchmarks/gate/development.yaml")
 
 
 def score(gate: Gate, labelled: Sequence[LabelledSet]) -> GateScore:
@@ -101,10 +74,7 @@ def score(gate: Gate, labelled: Sequence[LabelledSet]) -> GateScore:
                     misses.append(Miss(group.category, prompt, decision.concept_set, should, decision.reason))
     return GateScore(
         prompts=sum(len(group.prompts) for group in groups),
-        sets={
-            name: Score(counts[name, True, True], counts[name, False, True], counts[name, True, False])
-            for name in CONCEPT_SETS
-        },
+        sets={name: Score.counted(counts, name) for name in CONCEPT_SETS},
         categories=_by_category(groups, misses),
         misses=tuple(misses),
     )

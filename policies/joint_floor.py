@@ -6,7 +6,8 @@ Entry point: `joint_floor`.
 from policies.concepts import Concepts
 from policies.document import Policy
 from policies.errors import FloorUnmetError, PolicyError
-from policies.floor import check_floor, held_concepts, under_floor, words_of
+from policies.floor import FLOOR_GUIDANCE, check_floor, held_concepts, under_floor
+from policies.safety_words import words_of
 
 
 def joint_floor(service: Policy | None, tenant: Policy | None, concepts: Concepts) -> Policy | None:
@@ -20,7 +21,7 @@ def joint_floor(service: Policy | None, tenant: Policy | None, concepts: Concept
     check_floor(service, concepts)
     _refuse_smaller_cap(service, tenant, concepts)
     try:
-        both = under_floor(_with_its_words(tenant, concepts), service, concepts)
+        both = under_floor(_written_out(tenant, concepts), service, concepts)
     except PolicyError as error:
         raise FloorUnmetError(
             f"The tenant's floor goes against the service's: {error.problem}",
@@ -39,13 +40,18 @@ def joint_floor(service: Policy | None, tenant: Policy | None, concepts: Concept
     )
 
 
-def _with_its_words(floor: Policy, concepts: Concepts) -> Policy:
-    """Return a floor whose words are all written out: where another holds different ones, they are told apart."""
+def _written_out(floor: Policy, concepts: Concepts) -> Policy:
+    """Return a floor with all that it holds by default: its words, to be told from others', and its guidance."""
     safety = tuple(
-        rule.model_copy(update={"negative_prompt": words_of(rule, concepts)}) if rule.adds_words else rule
+        rule
+        if (words := words_of(rule, concepts)) is None
+        else rule.model_copy(update={"negative_prompt": words})
         for rule in floor.safety
     )
-    return floor.model_copy(update={"safety": safety})
+    sampling = floor.sampling
+    if sampling.min_guidance_scale is None:
+        sampling = sampling.model_copy(update={"min_guidance_scale": FLOOR_GUIDANCE})
+    return floor.model_copy(update={"safety": safety, "sampling": sampling})
 
 
 def _refuse_smaller_cap(service: Policy, tenant: Policy, concepts: Concepts) -> None:

@@ -8,38 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from policies.errors import LabelledSetError
+from policies.labelled import LabelledFile, PromptGroup, read_labelled_file
 from policies.responsible_phrases import Phrases, read_phrases
 from policies.score import Score
 
 
-class LabelledPhrases(BaseModel):
+class LabelledPhrases(PromptGroup):
     """Prompts of one kind that ask for the same."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    category: str
     asks: tuple[str, ...]
     """Concept sets and safety concepts."""
-    prompts: tuple[str, ...] = Field(min_length=1)
 
 
-class LabelledPhraseSet(BaseModel):
-    """A file of labelled prompts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    half: str
-    hide_errors: bool = False
-    groups: tuple[LabelledPhrases, ...]
-
-    @property
-    def prompts(self) -> list[str]:
-        """All prompts, in the file's order."""
-        return [prompt for group in self.groups for prompt in group.prompts]
+class LabelledPhraseSet(LabelledFile[LabelledPhrases]):
+    """A file of prompts that are labelled with what they ask for."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +47,7 @@ class PhraseScore:
 
 def read_labelled_phrases(path: Path) -> LabelledPhraseSet:
     """Return the labelled prompts of a file; a LabelledSetError says what is wrong with it."""
-    try:
-        return LabelledPhraseSet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise LabelledSetError(
-            f"The labelled prompts {path} cannot be read: {error}.",
-            value=str(path),
-            cure="Give a file like benchmarks/responsible_text/development.yaml.",
-        ) from error
+    return read_labelled_file(path, LabelledPhraseSet, "benchmarks/responsible_text/development.yaml")
 
 
 def score_phrases(phrases: Phrases, labelled: Sequence[LabelledPhraseSet]) -> PhraseScore:
@@ -89,10 +64,7 @@ def score_phrases(phrases: Phrases, labelled: Sequence[LabelledPhraseSet]) -> Ph
             if set(asks) != set(group.asks):
                 misses.append(PhraseMiss(group.category, prompt, group.asks, asks))
     names = sorted({name for name, _, _ in counts})
-    scores = {
-        name: Score(counts[name, True, True], counts[name, False, True], counts[name, True, False])
-        for name in names
-    }
+    scores = {name: Score.counted(counts, name) for name in names}
     return PhraseScore(
         prompts=sum(len(group.prompts) for group in groups),
         asks=scores,

@@ -1,81 +1,25 @@
 """From a policy, a prompt and the images' seeds to the steering of each image, with reasons.
 
-Entry points: `plan`, `within_cap`, `joined_negative_prompt`.
+Entry points: `plan`, `within_cap`.
 """
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from policies.asked_rules import Heard, hear
-from policies.assignment import Assigned, Counted, Drawing, assign
+from policies.assignment import Assigned, Drawing, assign
 from policies.cap import capped
 from policies.concepts import Concepts
 from policies.document import FairnessRule, Policy, SafetyRule
 from policies.floor import held_concepts, under_floor
 from policies.gate import Decision, Gate, LexiconGate, shipped_gate
 from policies.groups import people_group
+from policies.image_plan import Averted, ImagePlan, Steer
 from policies.ledger import Ledger
 from policies.memory_ledger import MemoryLedger, ledger_key
 from policies.responsible_phrases import Phrases, shipped_phrases
-
-
-@dataclass(frozen=True)
-class Steer:
-    """One concept of one image: how strongly it is added, and why.
-
-    `concept_set` is the set it was drawn from; None for a concept that every image gets.
-    """
-
-    concept: str
-    strength: float
-    reason: str
-    concept_set: str | None = None
-    by_phrase: bool = False
-    """Whether the prompt alone asked for it, and no rule of the policy or the floor."""
-
-
-@dataclass(frozen=True)
-class Averted:
-    """What one image's negative prompt leads away from, and why."""
-
-    concept: str
-    words: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class ImagePlan:
-    """The steering of the image with this seed."""
-
-    seed: int
-    prompt: str
-    """What the model reads."""
-    steering: tuple[Steer, ...]
-    averted: tuple[Averted, ...] = ()
-    skipped: tuple[Decision, ...] = ()
-    """What was not added, and why: of sets that the gate or the draw leaves alone, and for want of room."""
-    removed: tuple[str, ...] = ()
-    """The phrases of the prompt as it was given that the model does not read."""
-    counted: tuple[Counted, ...] = ()
-    """What the ledger counted for this image: to be given back where it is not made."""
-    gate: tuple[Decision, ...] = ()
-    """What was decided about each fairness rule from the prompt, the same for all images of a request."""
-
-    @property
-    def strengths(self) -> dict[str, float]:
-        """Concept -> strength, as the engine takes it."""
-        return {steer.concept: steer.strength for steer in self.steering}
-
-    @property
-    def members(self) -> dict[str, str]:
-        """Concept set -> the member drawn for fairness."""
-        return {steer.concept_set: steer.concept for steer in self.steering if steer.concept_set is not None}
-
-    @property
-    def drawn(self) -> tuple[str, ...]:
-        """The members drawn for fairness, in the policy's order."""
-        return tuple(steer.concept for steer in self.steering if steer.concept_set is not None)
+from policies.safety_words import why_no_words, words_of
 
 
 def plan(
@@ -91,6 +35,7 @@ def plan(
     tenant: str = "",
     group_of: Callable[[str], str] | None = None,
     allowed: Set[str] | None = None,
+    unread: str | None = None,
 ) -> list[ImagePlan]:
     """Return one ImagePlan per seed: the members for fairness, then the safety concepts, the floor's before others.
 
@@ -99,7 +44,8 @@ def plan(
     is added where the policy wants it. What `floor` holds is added to the policy or refused to it. The `ledger`, by
     default an empty one, is asked where the assignment says so, and counts the images: by policy, `tenant` and the
     group of the prompt, by default its people. Without it a plan depends on its arguments alone. Phrases add only
-    `allowed` concepts, by default all.
+    `allowed` concepts, by default all. `unread` says why no negative prompt is read, where none is: safety rules that
+    leave their way open then act by their vectors alone.
 
     Raises what `under_floor` and `check_policy` raise, before anything is counted.
     """
@@ -136,9 +82,13 @@ def plan(
             heard.prompt,
             steering=(
                 *(steer for steer in drawn if isinstance(steer, Steer)),
-                *(_added(rule, concepts, heard) for rule in in_force.safety if rule.adds_vector),
+                *(_added(rule, concepts, heard, unread) for rule in in_force.safety if rule.adds_vector),
             ),
-            averted=tuple(_averted(rule, concepts, heard) for rule in in_force.safety if rule.adds_words),
+            averted=tuple(
+                _averted(rule, words, heard)
+                for rule in in_force.safety
+                if (words := words_of(rule, concepts)) and (unread is None or rule.insists_on_words)
+            ),
             skipped=(*skipped, *(decision for decision in drawn if isinstance(decision, Decision))),
             removed=heard.removed,
             counted=tuple(part.counted for part in parts if part.counted is not None),
@@ -146,14 +96,6 @@ def plan(
         )
         plans.append(within_cap(image, in_force, floor, concepts))
     return plans
-
-
-def joined_negative_prompt(averted: Sequence[Averted], asked: str) -> str:
-    """Return an image's negative prompt: the policy's words, each once, then what the request asked for.
-
-    The policy's come first, so that nothing in front of them changes their meaning.
-    """
-    return ", ".join(dict.fromkeys([*(one.words for one in averted), *([asked] if asked.strip() else [])]))
 
 
 def _decided(policy: Policy, prompt: str, heard: Heard, gate: Gate) -> list[tuple[FairnessRule, Decision]]:
@@ -200,25 +142,31 @@ def _drawn(
     )
 
 
-def _added(rule: SafetyRule, concepts: Concepts, heard: Heard) -> Steer:
-    by_phrase = rule.concept in heard.added
+def _added(rule: SafetyRule, concepts: Concepts, heard: Heard, unread: str | None) -> Steer:
+    reason = _safety_reason("added to every image", rule, heard)
+    alone = why_no_words(rule, concepts, unread)
     return Steer(
         concept=rule.concept,
         strength=concepts.strength(rule.concept, rule.strength),
-        reason=f"safety: {heard.reasons[rule.concept]}"
-        if by_phrase
-        else _with_phrases("safety: added to every image", rule, heard),
-        by_phrase=by_phrase,
+        reason=reason if alone is None else f"{reason}; by the vector alone: {alone}",
+        by_phrase=rule.concept in heard.added,
     )
 
 
-def _averted(rule: SafetyRule, concepts: Concepts, heard: Heard) -> Averted:
-    words = concepts.words[rule.concept] if rule.negative_prompt is None else rule.negative_prompt
-    return Averted(rule.concept, words, _with_phrases("safety: in every negative prompt", rule, heard))
+def _averted(rule: SafetyRule, words: str, heard: Heard) -> Averted:
+    return Averted(
+        rule.concept,
+        words,
+        _safety_reason("in every negative prompt", rule, heard),
+        by_phrase=rule.concept in heard.added,
+    )
 
 
-def _with_phrases(reason: str, rule: SafetyRule, heard: Heard) -> str:
-    return f"{reason} ({heard.reasons[rule.concept]})" if rule.concept in heard.reasons else reason
+def _safety_reason(of_every_image: str, rule: SafetyRule, heard: Heard) -> str:
+    phrases = heard.reasons.get(rule.concept)
+    if rule.concept in heard.added:
+        return f"safety: {phrases}"
+    return f"safety: {of_every_image}" if phrases is None else f"safety: {of_every_image} ({phrases})"
 
 
 def within_cap(image: ImagePlan, policy: Policy, floor: Policy | None, concepts: Concepts) -> ImagePlan:

@@ -7,7 +7,7 @@ import hashlib
 import math
 from dataclasses import replace
 
-from policies.plan import ImagePlan, Steer
+from policies.image_plan import ImagePlan, Steer
 from policies.screen_rule import ScreenRule
 
 

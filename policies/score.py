@@ -3,7 +3,9 @@
 Entry point: `Score`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -13,6 +15,12 @@ class Score:
     right_yes: int
     wrong_yes: int
     wrong_no: int
+
+    @classmethod
+    def counted(cls, counts: Mapping[tuple[str, bool, bool], int], name: str) -> Self:
+        """Return the score of one thing that was asked, of counts by its name, what is right and what was said."""
+        asked = ((True, True), (False, True), (True, False))
+        return cls(*(counts.get((name, right, said), 0) for right, said in asked))
 
     @property
     def precision(self) -> float:

@@ -3,7 +3,7 @@
 Entry points: `planned_image`, `planned_screen`, `averted_concepts`.
 """
 
-from policies.plan import ImagePlan, joined_negative_prompt
+from policies.image_plan import ImagePlan, joined_negative_prompt
 from policies.screen_rule import ScreenRule
 from service.schemas import (
     AvertedConcept,
@@ -28,7 +28,7 @@ def planned_image(image_plan: ImagePlan, request: GenerateRequest) -> PlannedIma
         skipped=tuple(
             SkippedConcept(concept=one.concept_set, reason=one.reason) for one in image_plan.skipped
         ),
-        negative_prompt=joined_negative_prompt(image_plan.averted, request.negative_prompt),
+        negative_prompt=joined_negative_prompt(image_plan.words, request.negative_prompt),
     )
 
 

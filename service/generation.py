@@ -18,9 +18,10 @@ from policies.asked_rules import hear
 from policies.concepts import Concepts
 from policies.document import Policy
 from policies.groups import people_group
+from policies.image_plan import ImagePlan, joined_negative_prompt
 from policies.ledger import Ledger
 from policies.memory_ledger import MemoryLedger
-from policies.plan import ImagePlan, joined_negative_prompt, plan, within_cap
+from policies.plan import plan, within_cap
 from policies.responsible_phrases import load_phrases
 from policies.retry import retry_plan
 from policies.screen_rule import check_screen
@@ -29,7 +30,14 @@ from service.encoder_gate import chosen_gate
 from service.errors import StateUnavailableError, UnsteeredImageError
 from service.explaining import averted_concepts, planned_image, planned_screen
 from service.happenings import Told, nobody
-from service.limits import check_request, check_sampling, check_words_can_act
+from service.limits import (
+    check_request,
+    check_sampling,
+    check_words_can_act,
+    check_words_fit,
+    why_unread,
+    with_readable_words,
+)
 from service.loading import LoadedModel
 from service.making import MadeRun, Making
 from service.observability.observer import NOBODY, Observer, floor_refusal
@@ -229,6 +237,7 @@ class Generation:
         )
         check_words_can_act(terms.in_force, loaded.model)
         check_sampling(request, terms.in_force)
+        check_words_fit(request, terms.in_force, loaded.concepts, loaded.model)
         check_screen(policy.screen, loaded.screened_categories)
         return terms
 
@@ -241,7 +250,7 @@ class Generation:
         ledger: Ledger,
     ) -> list[ImagePlan]:
         """Decide what each image gets, counted in the ledger."""
-        return plan(
+        plans = plan(
             terms.policy,
             request.prompt,
             seeds=seeds,
@@ -252,7 +261,9 @@ class Generation:
             ledger=ledger,
             tenant=terms.tenant,
             allowed=terms.allowed,
+            unread=why_unread(request, loaded.model),
         )
+        return [with_readable_words(image_plan, request, loaded.model) for image_plan in plans]
 
     async def _made(self, planned: Planned, told: Told, preview_every: int | None) -> MadeRun:
         """Make the images that were planned; where the screen has one made again, the cap holds for it too."""
@@ -303,7 +314,7 @@ class Generation:
             base_model=self.loaded.model.fingerprint,
             prompt=request.prompt,
             removed_phrases=image_plan.removed,
-            negative_prompt=joined_negative_prompt(image_plan.averted, request.negative_prompt),
+            negative_prompt=joined_negative_prompt(image_plan.words, request.negative_prompt),
             seed=made.seed,
             num_inference_steps=request.num_inference_steps,
             guidance_scale=request.guidance_scale,

@@ -1,12 +1,15 @@
 """What of a request depends on the settings' limits and on the loaded model.
 
-Entry points: `check_request`, `check_sampling`, `check_negative_prompt` and `check_words_can_act`. The engine checks
-again; here every refusal names its field.
+Entry points: `check_request`, `check_sampling`, `check_words_can_act`, `check_words_fit`; `why_unread` and
+`with_readable_words`. The engine checks again; here every refusal names its field.
 """
 
 from diffusion import SCHEDULERS, DiffusionModel
+from policies.concepts import Concepts
 from policies.document import Policy
 from policies.errors import WordError, choose_from
+from policies.image_plan import ImagePlan, joined_negative_prompt, without_asked_words
+from policies.safety_words import words_of
 from service.callers import Allowance
 from service.errors import (
     ImageTooLargeError,
@@ -65,8 +68,8 @@ def check_sampling(request: GenerateRequest, policy: Policy) -> None:
     Negative prompts act through guidance alone, and guidance amplifies vectors.
     """
     rule = policy.sampling
-    has_words = any(safety.adds_words for safety in policy.safety)
-    if has_words and request.guidance_scale <= 1:
+    needs_words = any(safety.insists_on_words for safety in policy.safety)
+    if needs_words and request.guidance_scale <= 1:
         raise TooLittleGuidanceError(
             f"At guidance {request.guidance_scale:g} the negative prompt of the policy would do nothing.",
             field="guidance_scale",
@@ -96,20 +99,46 @@ def check_sampling(request: GenerateRequest, policy: Policy) -> None:
         )
 
 
-def check_negative_prompt(negative_prompt: str, model: DiffusionModel) -> None:
-    """Raise OverlongPromptError where the model would not read the end of a request's and a policy's words together."""
-    _check_length("negative_prompt", negative_prompt, model)
+def check_words_fit(
+    request: GenerateRequest, policy: Policy, concepts: Concepts, model: DiffusionModel
+) -> None:
+    """Raise OverlongPromptError where the model would not read the end of a policy's and a request's words together."""
+    if why_unread(request, model) is None:
+        words = [one for rule in policy.safety if (one := words_of(rule, concepts))]
+        _check_length("negative_prompt", joined_negative_prompt(words, request.negative_prompt), model)
+
+
+def why_unread(request: GenerateRequest, model: DiffusionModel) -> str | None:
+    """Return why the model would read no negative prompt for a request; None where it reads one."""
+    if model.embeds_guidance:
+        return "the model's guidance is built in, and it reads no negative prompt"
+    if request.guidance_scale <= 1:
+        return f"at guidance {request.guidance_scale:g} no negative prompt is read"
+    return None
+
+
+def with_readable_words(image_plan: ImagePlan, request: GenerateRequest, model: DiffusionModel) -> ImagePlan:
+    """Return a plan without the words of the prompt's phrases where they would make the negative prompt too long.
+
+    So no phrase makes a request fail. A policy's own words stay: what they leave no room is refused by
+    `check_words_fit`.
+    """
+    if not any(one.by_phrase for one in image_plan.averted):
+        return image_plan
+    joined = joined_negative_prompt(image_plan.words, request.negative_prompt)
+    fits = model.count_tokens(joined) <= model.token_limit
+    return image_plan if fits else without_asked_words(image_plan)
 
 
 def check_words_can_act(policy: Policy, model: DiffusionModel) -> None:
-    """Raise WordError for a policy of negative prompts on a model that reads none, since its guidance is built in."""
+    """Raise WordError for a policy that insists on negative prompts on a model that reads none."""
     for index, safety in enumerate(policy.safety):
-        if safety.adds_words and model.embeds_guidance:
+        if safety.insists_on_words and model.embeds_guidance:
             raise WordError(
                 "The model's guidance is built in: it reads no negative prompt.",
                 field=f"safety.{index}.by",
                 value=safety.by,
-                cure="Write 'by: vector'.",
+                cure="Leave it out, or write 'by: vector'.",
             )
 
 

@@ -22,11 +22,10 @@ from diffusion import (
     Stepped,
     Waiting,
 )
-from policies.plan import ImagePlan, joined_negative_prompt
+from policies.image_plan import ImagePlan, joined_negative_prompt
 from service import happenings
 from service.errors import ImpossibleStepsError, TooFewStepsError
 from service.happenings import Told
-from service.limits import check_negative_prompt
 from service.loading import LoadedModel
 from service.observability.tracing import Attributes
 from service.observability.trail import Stages
@@ -136,7 +135,7 @@ class _Batch:
             Row(
                 image_plan.prompt,
                 image_plan.seed,
-                joined_negative_prompt(image_plan.averted, request.negative_prompt),
+                joined_negative_prompt(image_plan.words, request.negative_prompt),
                 # The versions that were planned, whatever has been published since.
                 {references[concept]: strength for concept, strength in image_plan.strengths.items()},
             )
@@ -149,8 +148,6 @@ class _Batch:
             width=request.width,
             scheduler=request.scheduler,
         )
-        for negative_prompt in {row.negative_prompt for row in rows}:
-            check_negative_prompt(negative_prompt, self._loaded.model)
         try:
             orders = self._loaded.engine.prepare(rows, sampling)
         except SamplingError as error:

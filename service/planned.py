@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from policies.document import Policy
-from policies.plan import ImagePlan
+from policies.image_plan import ImagePlan
 from service.schemas import GenerateRequest
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from detectors import UnsafeDetector
 from detectors.unsafe import DRAWN, NUDITY, TEXTS, TOLD
 from diffusion import GeneratedImage
-from policies.plan import ImagePlan
+from policies.image_plan import ImagePlan
 from policies.screen_rule import ScreenRule
 from service.errors import ScreenFailedError
 from service.observability.trail import stage

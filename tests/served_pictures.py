@@ -10,7 +10,7 @@ PROMPT = "a photo of a doctor"
 GORGEOUS = "a photo of a gorgeous doctor"
 """What the demo model draws hearts into, its stand-in for sexual content."""
 BLOCKING = {
-    "safety": [{"concept": "anti-sexual", "strength": 0.35}],
+    "safety": [{"concept": "anti-sexual", "strength": 0.35, "by": "vector"}],
     "screen": {"on_finding": "block"},
 }
 """At 10 steps it leaves about every third picture of GORGEOUS its heart."""

@@ -6,6 +6,7 @@ request is to finish exactly once, with the images of an undisturbed run, or its
 one is lost, ends twice or has other images.
 
     python -m benchmarks.faults --json benchmarks/results/faults.json
+    python -m benchmarks.faults --quick
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Learning at the size of Stable Diffusion 1.5: seconds a vector and peak memory, with random weights.
 
 python -m benchmarks.learning.real_size --json benchmarks/results/real_size.json
-python -m benchmarks.learning.real_size --device cpu --steps 1 --batch 1 --gradient-checkpointing
+python -m benchmarks.learning.real_size --quick
 """
 
 from __future__ import annotations
@@ -32,9 +32,14 @@ def main(
     batch: Annotated[int, typer.Option(help="Rows in a step.")] = TrajectoryRecipe().batch,
     steps: Annotated[int, typer.Option(help="Steps to time; a vector takes the recipe's.")] = 20,
     gradient_checkpointing: bool = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="On the CPU, 64 pixels, one step of one row: does it work?")
+    ] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
 ) -> None:
     """Time a few steps of learning and say what a whole vector takes."""
+    if quick:
+        device, dtype, size, batch, steps, gradient_checkpointing = "cpu", "float32", 64, 1, 1, True
     loaded = random_model(model, size, getattr(torch, dtype), device)
     if gradient_checkpointing:
         loaded.pipe.unet.enable_gradient_checkpointing()

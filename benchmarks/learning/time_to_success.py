@@ -10,6 +10,7 @@ read by the oracle of the demo model, at strength 1. The bar is what the authors
 run, or `--success`, whichever is lower. Time spent on measuring does not count.
 
     python -m benchmarks.learning.time_to_success --json benchmarks/results/time_to_success.json
+    python -m benchmarks.learning.time_to_success --quick
 """
 
 from __future__ import annotations
@@ -138,9 +139,16 @@ def main(
     scale: Annotated[float, typer.Option(min=0.001, max=1, help="Of the authors' images and steps.")] = 0.25,
     bar: Annotated[float, typer.Option("--success", help="The share of pictures to reach, at most.")] = 0.95,
     seed: int = 0,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="A hundredth of the authors' procedure, seldom measured: does it work?"),
+    ] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
 ) -> None:
     """Learn "woman" both ways and compare the wall time to the same held-out success."""
+    ours_every, theirs_every = 5, 250 * scale
+    if quick:
+        scale, ours_every, theirs_every = 0.01, 50, 25
     console = Console()
     model = load_model(DEMO_MODEL, device="cpu")
 
@@ -148,9 +156,9 @@ def main(
         console.print(f"  step {moment.step:5d}  {moment.elapsed_s:7.1f} s  success {moment.success:.2f}")
 
     console.print("our default")
-    ours = course(model, our_default(model, seed), 5, told)
+    ours = course(model, our_default(model, seed), ours_every, told)
     console.print(f"the authors' procedure, {scale:g} of its images and steps")
-    theirs = course(model, authors_procedure(model, scale, seed), max(1, round(250 * scale)), told)
+    theirs = course(model, authors_procedure(model, scale, seed), max(1, round(theirs_every)), told)
     reached = min(bar, max(moment.success for moment in theirs))
     our_time, their_time = (
         next((moment.elapsed_s for moment in moments if moment.success >= reached), None)

@@ -9,11 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from policies.errors import LexiconError
 from policies.prompt_reading.tokens import Token, tokenised
-from policies.prompt_reading.word_files import added_words, merged, shipped_words
+from policies.prompt_reading.word_files import shipped_words, with_added
 
 SHORTEST_CORRECTED = 4
 """Letters of a word whose spelling may be put right; shorter words are too like each other."""
@@ -196,39 +195,21 @@ def load_lexicon(*added: Path) -> Lexicon:
 
 @lru_cache(maxsize=8)
 def _loaded(added: tuple[Path, ...]) -> Lexicon:
-    content: dict[str, object] = {}
-    for section in ("people", "attributes", "names", "history", "otherwise"):
-        words = shipped_words(section)
-        content[section] = _attributes_apart(words) if section == "attributes" else words
-    for path in added:
-        content = merged(content, _read(path))
-    lists = WordLists.model_validate(content)
+    shipped = {section: shipped_words(section) for section in WordLists.model_fields if section != "remove"}
+    lists = with_added(
+        shipped, added, WordLists, kind="lexicon", guide="docs/gate.md", as_lists=_with_attributes_apart
+    )
     return _compiled(WordLists.model_validate(_without(lists.model_dump(), frozenset(lists.remove))))
 
 
-def _attributes_apart(content: Mapping[str, object]) -> dict[str, object]:
+def _with_attributes_apart(content: object) -> object:
     """Put the attributes, which may have any name, apart from the lists beside them."""
-    fields = {"origin_words", "coloured_things"}
-    return {
-        "stated": {name: words for name, words in content.items() if name not in fields},
-        **{name: words for name, words in content.items() if name in fields},
-    }
-
-
-def _read(path: Path) -> Mapping[str, object]:
-    content = added_words(path)
-    if isinstance(content, dict) and isinstance(content.get("attributes"), dict):
-        content["attributes"] = _attributes_apart(content["attributes"])
-    try:
-        return WordLists.model_validate(content).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise LexiconError(
-            f"The lexicon {path} is not usable at {place or 'its top'}: {first['msg']}.",
-            value=str(path),
-            cure="Give lists of words as in docs/gate.md; quote words that YAML reads as yes or no.",
-        ) from error
+    if not (isinstance(content, dict) and isinstance(content.get("attributes"), dict)):
+        return content
+    lists = AttributeWords.model_fields.keys() - {"stated"}
+    stated = {name: words for name, words in content["attributes"].items() if name not in lists}
+    beside = {name: words for name, words in content["attributes"].items() if name in lists}
+    return {**content, "attributes": {"stated": stated, **beside}}
 
 
 def _without(content: object, words: frozenset[str]) -> object:

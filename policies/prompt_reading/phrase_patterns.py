@@ -10,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from policies.errors import LexiconError
-from policies.prompt_reading.word_files import added_words, merged, shipped_words
+from policies.prompt_reading.word_files import shipped_words, with_added
 
 Words = tuple[str, ...]
 Needs = Literal["describes people", "people", "nothing"]
@@ -121,20 +121,8 @@ def load_patterns(*added: Path) -> PhrasePatterns:
 
 @lru_cache(maxsize=8)
 def _loaded(added: tuple[Path, ...]) -> PhrasePatterns:
-    content: Mapping[str, object] = shipped_words("responsible")
-    for path in added:
-        own = added_words(path)
-        try:
-            content = merged(content, PhraseLists.model_validate(own).model_dump(exclude_unset=True))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise LexiconError(
-                f"The phrases {path} are not usable at {place or 'their top'}: {first['msg']}.",
-                value=str(path),
-                cure="Give lists as in docs/responsible_text.md; quote words that YAML reads as yes or no.",
-            ) from error
-    return _compiled(PhraseLists.model_validate(content))
+    shipped, guide = shipped_words("responsible"), "docs/responsible_text.md"
+    return _compiled(with_added(shipped, added, PhraseLists, kind="list of phrases", guide=guide))
 
 
 def _compiled(lists: PhraseLists) -> PhrasePatterns:

@@ -505,6 +505,26 @@ def test_statistics_are_read_while_a_step_runs_and_waiting_is_timed(sd1, library
     assert {bound: count for bound, count in within.items() if count} == {0.001: 2, 30: 3}
 
 
+def test_an_engine_that_cannot_begin_anew_says_so_and_leaves_nobody_waiting(engine, monkeypatch):
+    def broken(_rows: int) -> None:
+        raise RuntimeError("broken")
+
+    orders, meanwhile = engine.prepare([ROW], SHORT), queue.SimpleQueue()
+
+    def no_device() -> Runner:
+        engine.submit(orders, meanwhile.put)  # who comes before it is known
+        raise RuntimeError("no device")
+
+    monkeypatch.setattr(engine._loop, "_make_runner", no_device)
+    with before_each_pass(engine.model, broken):
+        events = run(engine, orders)
+    assert "broken" in str(errors(events)[0])
+    assert "no device" in str(meanwhile.get(timeout=30).error)
+    assert "could not begin anew: RuntimeError('no device')" in str(engine.failure)
+    with pytest.raises(EngineFailedError, match="Restart the process"):
+        engine.submit(orders, lambda _event: None)
+
+
 def test_who_cannot_be_told_is_not_worked_for(engine):
     def deaf(_event: Event) -> None:
         raise RuntimeError("deaf")

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from policies.cap import combined_norm
 from policies.concepts import Concepts
 from policies.document import Policy
+from policies.image_plan import ImagePlan
 from policies.memory_ledger import MemoryLedger
-from policies.plan import ImagePlan, plan
+from policies.plan import plan
 from policies.responsible_phrases import load_phrases
 
 SETS = {"gender": ("woman", "man"), "race": ("black", "white", "asian")}
@@ -42,7 +43,17 @@ def test_phrases_add_what_they_ask_for_with_the_reason():
         "and race; 'doctors': gender open; one draw for all of them, as a vector acts on the whole picture)"
     )
     assert race.by_phrase
-    assert safety.reason == "safety: 'no blood' asks for anti-violence"
+    assert safety.reason == (
+        "safety: 'no blood' asks for anti-violence; by the vector alone: it was learned without words for what it "
+        "prevents"
+    )
+
+
+def test_words_are_joined_where_a_phrase_asks_for_a_concept_that_has_some():
+    (image,) = planned("a doctor without sexual content")
+    (steer,), (averted,) = image.steering, image.averted
+    assert steer.reason == averted.reason == "safety: 'without sexual content' asks for anti-sexual"
+    assert (averted.words, averted.by_phrase) == ("sexual", True)
 
 
 def test_off_is_the_default_and_reads_nothing():
@@ -102,7 +113,9 @@ def test_a_rule_of_the_policys_own_stands():
     (image,) = planned("a battle, no blood", safety=safety)
     (steer,) = image.steering
     assert (steer.strength, steer.by_phrase) == (0.3, False)
-    assert steer.reason == "safety: added to every image ('no blood' asks for anti-violence)"
+    assert steer.reason.startswith(
+        "safety: added to every image ('no blood' asks for anti-violence); by the vector"
+    )
 
 
 def test_what_cannot_be_followed_is_told_and_stays_in_the_text():

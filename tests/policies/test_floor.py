@@ -12,8 +12,10 @@ from policies.concepts import Concepts
 from policies.document import FairnessRule, Policy, SafetyRule, SamplingRule
 from policies.errors import ConflictError, FloorError, FloorUnmetError
 from policies.floor import check_floor, held_concepts, under_floor
+from policies.image_plan import ImagePlan
 from policies.memory_ledger import MemoryLedger
-from policies.plan import ImagePlan, plan
+from policies.plan import plan
+from policies.safety_words import words_of
 from policies.screen_rule import ScreenRule
 
 SETS = {"gender": ("woman", "man"), "race": ("black", "white"), "people": ("woman", "old")}
@@ -52,6 +54,7 @@ FLOOR = Policy.model_validate(
     }
 )
 HELD = {"anti-sexual": 1.5, "anti-violence": 1.0}
+HELD_WORDS = {"anti-sexual": "sexual", "anti-violence": "violent"}
 
 # Field -> what is tried with it. None: it names nothing that could touch what the floor does.
 ATTEMPTS: dict[str, list[dict[str, object]]] = {
@@ -119,10 +122,19 @@ ATTEMPTS: dict[str, list[dict[str, object]]] = {
     "SafetyRule.by": [
         {"safety": [{"concept": concept, "by": way, "negative_prompt": None}]}
         for concept in ("anti-sexual", "anti-violence")
-        for way in ("vector", "negative_prompt", "both")
+        for way in (None, "vector", "negative_prompt", "both")
+    ]
+    + [
+        {"safety": [{"concept": "anti-violence", "by": way, "strength": strength}]}
+        for way in (None, "vector", "negative_prompt")
+        for strength in (-1.0, 0.001, 3.0)
     ],
     "SafetyRule.negative_prompt": [
-        {"safety": [{"concept": "anti-sexual", "by": "both", "negative_prompt": "clothes"}]},
+        {"safety": [{"concept": concept, "by": way, "negative_prompt": "clothes"}]}
+        for concept in ("anti-sexual", "anti-violence")
+        for way in (None, "vector", "negative_prompt", "both")
+    ]
+    + [
         {"safety": [{"concept": "smile", "by": "negative_prompt", "negative_prompt": "not"}]},
     ],
     "SamplingRule.min_guidance_scale": [{"sampling": {"min_guidance_scale": 0.0}}],
@@ -173,7 +185,7 @@ def test_no_policy_gets_round_the_floor(document):
         image = planned(policy, ledger)
         for concept, strength in HELD.items():
             assert image.strengths[concept] >= strength
-        assert image.averted[0].words == "sexual"
+        assert {one.concept: one.words for one in image.averted}.items() >= HELD_WORDS.items()
         (gender,) = image.strengths.keys() & {"woman", "man"}
         assert image.strengths[gender] == 1.0
         genders[gender] += 1
@@ -254,6 +266,42 @@ def test_what_asks_for_more_gets_it():
 def test_guidance_cannot_be_turned_off_unless_the_floor_allows_it(given, least):
     floor = Policy(safety=FLOOR.safety, sampling=SamplingRule(min_guidance_scale=given))
     assert under_floor(Policy(), floor, CONCEPTS).sampling.min_guidance_scale == least
+
+
+@pytest.mark.parametrize("held", [None, "vector", "negative_prompt", "both"])
+@pytest.mark.parametrize("own", [None, "vector", "negative_prompt", "both"])
+def test_no_way_of_the_floors_is_lost_to_a_policys_own(held, own):
+    """Whatever way the policy's own rule goes, images get the vector and the words that the floor gives without it."""
+    floor = Policy(safety=(SafetyRule(concept="anti-sexual", by=held),))
+    policy = Policy(safety=(SafetyRule(concept="anti-sexual", by=own),))
+    for unread in (None, "guidance is off"):
+        (alone,), (beside,) = (
+            plan(one, "a cat", seeds=[0], concepts=CONCEPTS, floor=floor, unread=unread)
+            for one in (Policy(), policy)
+        )
+        assert beside.strengths.items() >= alone.strengths.items()
+        assert {one.words for one in beside.averted} >= {one.words for one in alone.averted}
+    insists = "both" in (held, own) or "negative_prompt" in (held, own)
+    (in_force,) = under_floor(policy, floor, CONCEPTS).safety
+    assert in_force.insists_on_words == insists
+
+
+def test_words_of_the_floor_that_have_to_be_found_are_not_lost_to_others():
+    """The floor names no words, and its vector was learned with some: a policy's own do not take their place."""
+    floor = Policy(safety=(SafetyRule(concept="anti-violence"),))
+    own = Policy(safety=(SafetyRule(concept="anti-violence", by="both", negative_prompt="peace"),))
+    with pytest.raises(FloorError, match="holds the words for what 'anti-violence' prevents"):
+        under_floor(own, floor, CONCEPTS)
+    as_vector = Policy(safety=(SafetyRule(concept="anti-violence", by="vector", negative_prompt="peace"),))
+    (rule,) = under_floor(as_vector, floor, CONCEPTS).safety
+    assert (rule.by, words_of(rule, CONCEPTS)) == (None, "violent")
+
+
+def test_a_floor_of_vectors_alone_gains_the_words_of_a_policy():
+    floor = Policy(safety=(SafetyRule(concept="smile", by="vector", negative_prompt="unused"),))
+    own = Policy(safety=(SafetyRule(concept="smile", negative_prompt="frown"),))
+    (image,) = plan(own, "a cat", seeds=[0], concepts=CONCEPTS, floor=floor)
+    assert ([one.words for one in image.averted], image.strengths) == (["frown"], {"smile": 1.0})
 
 
 def test_a_weaker_rule_is_brought_up_to_the_floor():

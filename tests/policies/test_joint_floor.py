@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.concepts import Concepts
-from policies.document import Policy
+from policies.document import Policy, SamplingRule
 from policies.errors import FloorUnmetError, PolicyError
 from policies.floor import check_floor, under_floor
 from policies.joint_floor import joint_floor
+from policies.safety_words import words_of
 
 SETS = {"gender": ("woman", "man"), "race": ("black", "white")}
 NAMES = ("woman", "man", "black", "white", "anti-sexual", "anti-violence", "lewd", "smile")
@@ -88,12 +89,20 @@ def test_a_tenants_cap_may_be_the_services_or_larger_or_over_nothing():
     assert joined(words_only, policy(max_norm=1.0)).max_norm == 1.0
 
 
+def test_guidance_that_one_floor_holds_without_saying_so_is_held():
+    """A service's floor that allows any guidance does not take from a tenant's, which would hold 2 by itself."""
+    anything = SAFE.model_copy(update={"sampling": SamplingRule(min_guidance_scale=0.0)})
+    for service, tenant in ((anything, EVEN), (EVEN, anything)):
+        assert under_floor(Policy(), joined(service, tenant), CONCEPTS).sampling.min_guidance_scale == 2.0
+    assert under_floor(Policy(), anything, CONCEPTS).sampling.min_guidance_scale == 0.0
+
+
 safety = st.lists(
     st.fixed_dictionaries(
         {"concept": st.sampled_from(("anti-sexual", "anti-violence", "smile"))},
         optional={
             "strength": st.sampled_from((0.5, 1.0, 2.0)),
-            "by": st.sampled_from(("vector", "negative_prompt", "both")),
+            "by": st.sampled_from((None, "vector", "negative_prompt", "both")),
             "negative_prompt": st.sampled_from(("bad", "worse")),
         },
     ),
@@ -110,7 +119,13 @@ documents = st.fixed_dictionaries(
         ),
         "max_norm": st.sampled_from((2.0, 4.0)),
         "sampling": st.sampled_from(
-            ({"min_steps": 10}, {"min_guidance_scale": 4.0}, {"schedulers": ["ddim", "euler"]}, {})
+            (
+                {"min_steps": 10},
+                {"min_guidance_scale": 4.0},
+                {"min_guidance_scale": 0.0},
+                {"schedulers": ["ddim", "euler"]},
+                {},
+            )
         ),
         "phrases": st.sampled_from(("off", "steer", "steer-and-remove")),
         "screen": st.sampled_from(
@@ -127,7 +142,7 @@ documents = st.fixed_dictionaries(
 def resolved(document: Policy) -> dict[str, tuple[object, ...]]:
     """What a policy's safety rules come to: concept -> strength, ways and words."""
     return {
-        rule.concept: (CONCEPTS.strength(rule.concept, rule.strength), rule.by, rule.negative_prompt)
+        rule.concept: (CONCEPTS.strength(rule.concept, rule.strength), rule.by, words_of(rule, CONCEPTS))
         for rule in document.safety
     }
 

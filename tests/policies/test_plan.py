@@ -14,8 +14,9 @@ from policies.errors import (
     UnknownSetError,
     WordError,
 )
+from policies.image_plan import joined_negative_prompt, without_asked_words
 from policies.memory_ledger import MemoryLedger
-from policies.plan import joined_negative_prompt, plan
+from policies.plan import plan
 
 SETS = {"gender": ("woman", "man"), "race": ("black", "white", "asian")}
 RECOMMENDED = {"woman": 0.8, "man": 0.9, "black": 1.0, "white": 1.0, "asian": 1.0, "anti-sexual": 0.7}
@@ -150,17 +151,73 @@ def test_words_go_into_the_negative_prompt():
         ("anti-sexual", "sexual"),
         ("black", "grey hair"),
     ]
-    assert joined_negative_prompt(image.averted, "ugly") == "sexual, grey hair, ugly"
-    assert joined_negative_prompt(image.averted, "sexual") == "sexual, grey hair"
-    assert joined_negative_prompt(image.averted, " ") == "sexual, grey hair"
+    assert joined_negative_prompt(image.words, "ugly") == "sexual, grey hair, ugly"
+    assert joined_negative_prompt(image.words, "sexual") == "sexual, grey hair"
+    assert joined_negative_prompt(image.words, " ") == "sexual, grey hair"
     assert joined_negative_prompt((), "ugly") == "ugly"
     assert joined_negative_prompt((), "") == ""
 
 
-def test_a_concept_without_words_cannot_go_into_the_negative_prompt():
-    error = refused({"safety": [{"concept": "anti-sexual", "by": "both"}]})
+@pytest.mark.parametrize("by", ["negative_prompt", "both"])
+def test_a_concept_without_words_cannot_go_into_the_negative_prompt(by):
+    error = refused({"safety": [{"concept": "anti-sexual", "by": by}]})
     assert isinstance(error, WordError)
     assert error.field == "safety.0.negative_prompt"
+
+
+def test_by_default_a_concept_acts_by_its_vector_and_by_its_words():
+    (image,) = planned({"safety": [{"concept": "anti-sexual"}]}, [0])
+    assert image.strengths == {"anti-sexual": 0.7}
+    assert [(one.concept, one.words) for one in image.averted] == [("anti-sexual", "sexual")]
+    assert (image,) == tuple(planned({"safety": [{"concept": "anti-sexual", "by": "both"}]}, [0]))
+
+
+@pytest.mark.parametrize(
+    ("rule", "unread", "why"),
+    [
+        ({"concept": "anti-sexual"}, "at guidance 1 none is read", "at guidance 1 none is read"),
+        (
+            {"concept": "black"},
+            None,
+            "it was learned without words for what it prevents",
+        ),
+        (
+            {"concept": "anti-sexual", "strength": -1.0},
+            None,
+            "its strength is negative, and the words that it was learned with are for the opposite",
+        ),
+    ],
+)
+def test_where_words_cannot_act_the_vector_does_it_alone_and_says_why(rule, unread, why):
+    (image,) = planned({"safety": [rule]}, [0], unread=unread)
+    assert image.averted == ()
+    (steer,) = image.steering
+    assert steer.reason == f"safety: added to every image; by the vector alone: {why}"
+    (alone,) = planned({"safety": [{**rule, "by": "vector"}]}, [0], unread=unread)
+    assert (alone.strengths, alone.averted) == (image.strengths, ())
+    assert alone.steering[0].reason == "safety: added to every image"
+
+
+def test_words_of_a_rules_own_go_with_a_negative_strength():
+    rule = {"concept": "black", "strength": -1.0, "negative_prompt": "black and white photo"}
+    (image,) = planned({"safety": [rule]}, [0])
+    assert [one.words for one in image.averted] == ["black and white photo"]
+    assert image.strengths == {"black": -1.0}
+
+
+def test_words_that_only_the_prompt_asks_for_can_be_left_out():
+    document = {"safety": [{"concept": "anti-sexual"}], "phrases": "steer"}
+    concepts = Concepts(
+        SETS,
+        {**RECOMMENDED, "anti-violence": 1.0},
+        words={"anti-sexual": "sexual", "anti-violence": "violent"},
+    )
+    (image,) = plan(Policy.model_validate(document), "a doctor, no blood", seeds=[0], concepts=concepts)
+    assert [one.words for one in image.averted] == ["sexual", "violent"]
+    without = without_asked_words(image)
+    assert [one.words for one in without.averted] == ["sexual"]
+    assert without.strengths == image.strengths == {"anti-sexual": 0.7, "anti-violence": 1.0}
+    assert without.skipped[-1].reason == "no room for 'violent' in the negative prompt"
 
 
 def test_members_of_a_case_need_a_vector_and_a_place_in_the_set():

@@ -7,7 +7,8 @@ from policies.cap import combined_norm
 from policies.concepts import Concepts
 from policies.document import Policy
 from policies.errors import NoScreenError, UnknownCategoryError
-from policies.plan import ImagePlan, Steer, within_cap
+from policies.image_plan import ImagePlan, Steer
+from policies.plan import within_cap
 from policies.retry import retry_plan, retry_seed
 from policies.screen_rule import ScreenRule, check_screen
 

@@ -1,12 +1,14 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 import torch
 from fastapi.testclient import TestClient
+from held_floor import FLOOR
 from redis_server import RedisServer
 
 from diffusion import DiffusionModel
@@ -105,5 +107,26 @@ def until_ready() -> Callable[[Get], None]:
 def client(options: Mapping[str, object], until_ready: Callable[[Get], None]) -> Iterator[TestClient]:
     """A ready service, shared by the tests that only ask it."""
     with TestClient(create_app(Settings(**options))) as client:
+        until_ready(client.get)
+        yield client
+
+
+@pytest.fixture(scope="package")
+def held_client(
+    options: Mapping[str, object],
+    model: DiffusionModel,
+    make_vector: MakeVector,
+    library: VectorLibrary,
+    tmp_path_factory: pytest.TempPathFactory,
+    until_ready: Callable[[Get], None],
+) -> Iterator[TestClient]:
+    """A service with a floor, whose vectors are not made for the last timesteps, and a vector against it."""
+    own = VectorLibrary(tmp_path_factory.mktemp("held"))
+    for stored in library.list():
+        own.publish(replace(stored.vector, timesteps=(100, 1000)))
+    own.publish(replace(-library.resolve("anti-sexual").vector, concept="opposed"))
+    policies = {"default": {}, "research-off": {}}
+    settings = Settings(**{**options, "vectors": own.root, "floor": FLOOR, "policies": policies})
+    with TestClient(create_app(settings)) as client:
         until_ready(client.get)
         yield client

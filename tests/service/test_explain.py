@@ -53,6 +53,23 @@ def test_the_negative_prompt_is_shown_as_the_model_would_read_it(client):
     assert image["averted"][0]["concept"] == "anti-sexual"
 
 
+def test_a_phrase_whose_words_have_no_room_acts_by_its_vector(client):
+    """The words of a phrase make no request fail; those of a policy do, or a long text would push them out."""
+    request = {"prompt": "a doctor, no blood", "num_images": 1, "policy": {}}
+    long = "dog"
+    while client.post("/policies/explain", json={**REQUEST, **request, "negative_prompt": long}).is_success:
+        request["negative_prompt"], long = long, f"{long} dog"
+    (image,) = explained(client, **{**request, "policy": {"phrases": "steer"}})["images"]
+    assert [one["concept"] for one in image["steering"]] == ["anti-violence"]
+    assert (image["averted"], image["negative_prompt"]) == ([], request["negative_prompt"])
+    assert image["skipped"] == [
+        {"concept": "anti-violence", "reason": "no room for 'violent' in the negative prompt"}
+    ]
+    own = {"safety": [{"concept": "anti-violence"}]}
+    answer = client.post("/policies/explain", json={**REQUEST, **request, "policy": own})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "overlong_prompt")
+
+
 def test_what_generate_would_refuse_is_refused(client):
     answer = client.post("/policies/explain", json={**REQUEST, "policy": "calm"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unknown_policy")

@@ -5,27 +5,17 @@ import json
 import threading
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from held_floor import HELD_WORDS, USUAL
 from PIL import Image
 
 from diffusion import SCHEDULERS
 from service.app import create_app
 from service.schemas import GenerateRequest
 from service.settings import Settings
-from vectors import VectorLibrary
 
-USUAL = {"prompt": "a photo of a doctor", "num_inference_steps": 4, "seed": 7}
-FLOOR = {
-    "name": "held",
-    "fairness": [{"set": "gender"}],
-    "assignment": "ledger",
-    "safety": [{"concept": "anti-sexual", "by": "both"}],
-    "sampling": {"min_guidance_scale": 2.0},
-}
 OPPOSED = {"safety": [{"concept": "opposed"}]}
 
 # Field -> what is tried with it. The fields of a policy are tried in tests/policies/test_floor.py.
@@ -56,6 +46,12 @@ ATTEMPTS: dict[str, list[dict[str, object]]] = {
             "no-such-policy",
             {},
             {"safety": [{"concept": "anti-sexual", "strength": -3.0}]},
+            *(
+                {"safety": [{"concept": "anti-violence", "by": by}]}
+                for by in (None, "vector", "negative_prompt")
+            ),
+            {"safety": [{"concept": "anti-violence", "negative_prompt": "peace"}]},
+            {"sampling": {"min_guidance_scale": 0.0}},
             OPPOSED,
             {"fairness": [{"set": "gender", "target": {"man": 1.0}}]},
         )
@@ -65,20 +61,6 @@ REFUSED = {
     "against_the_floor", "unknown_policy", "too_few_steps", "too_little_guidance", "overlong_prompt", "impossible_size",
     "impossible_steps",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def held_client(options, model, make_vector, library, tmp_path_factory, until_ready) -> Iterator[TestClient]:
-    """A service with a floor, whose vectors are not made for the last timesteps, and a vector against it."""
-    own = VectorLibrary(tmp_path_factory.mktemp("held"))
-    for stored in library.list():
-        own.publish(replace(stored.vector, timesteps=(100, 1000)))
-    own.publish(replace(-library.resolve("anti-sexual").vector, concept="opposed"))
-    policies = {"default": {}, "research-off": {}}
-    settings = Settings(**{**options, "vectors": own.root, "floor": FLOOR, "policies": policies})
-    with TestClient(create_app(settings)) as client:
-        until_ready(client.get)
-        yield client
 
 
 def test_every_field_is_tried():
@@ -97,16 +79,24 @@ def test_no_request_gets_round_the_floor(held_client, attempt):
         return
     for image in answer.json()["images"]:
         applied = {one["concept"]: one["strength"] for one in image["applied"]}
-        assert applied["anti-sexual"] == 0.8
-        (averted,) = image["averted"]
-        assert averted["words"] == "sexual"
+        assert applied["anti-sexual"] == applied["anti-violence"] == 0.8
+        assert [one["words"] for one in image["averted"]] == HELD_WORDS
         stated = "male" in str(attempt.get("prompt")) or "doctor" not in str({**USUAL, **attempt}["prompt"])
         assert bool({"woman", "man"} & applied.keys()) != stated
         if attempt.get("image_format", "png") == "png":
             record = json.loads(Image.open(io.BytesIO(b64decode(image["b64_json"]))).text["trimtab"])
-            assert record["negative_prompt"].split(", ")[0] == "sexual"
+            assert record["negative_prompt"].split(", ")[:2] == HELD_WORDS
             assert record["guidance_scale"] >= 2
             assert (record["floor"], record["floor_digest"][:7]) == ("held", "sha256:")
+
+
+@pytest.mark.parametrize("guidance_scale", [0.0, 1.0, 1.9])
+@pytest.mark.parametrize("policy", [None, {}, {"sampling": {"min_guidance_scale": 0.0}}], ids=str)
+def test_guidance_cannot_be_turned_off_to_lose_the_floors_words(held_client, guidance_scale, policy):
+    """Without guidance words would give way to the vectors; the floor holds 2 by itself, and says so."""
+    request = {**USUAL, "guidance_scale": guidance_scale, "policy": policy}
+    error = held_client.post("/generate", json=request).json()["error"]
+    assert (error["code"], error["field"]) == ("too_little_guidance", "guidance_scale")
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "pndm"])

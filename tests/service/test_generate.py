@@ -127,6 +127,28 @@ def test_words_are_on_the_unconditional_row_and_in_the_record(client):
     assert record_of(opened(image))["negative_prompt"] == "sexual, ugly"
 
 
+def test_by_default_safety_is_the_vector_and_the_words_and_without_guidance_the_vector_alone(client):
+    policy, insisting = ({"safety": [{"concept": "anti-sexual", "by": by}]} for by in (None, "both"))
+    (default,) = made(client, policy=policy)["images"]
+    (both,) = made(client, policy=insisting)["images"]
+    assert pixels(default) == pixels(both)
+    assert record_of(opened(default))["negative_prompt"] == "sexual"
+    (unguided,) = made(client, policy=policy, guidance_scale=1.0)["images"]
+    (applied,) = record_of(opened(unguided))["applied"]
+    assert (applied["concept"], applied["strength"]) == ("anti-sexual", 0.8)
+    why = "by the vector alone: at guidance 1 no negative prompt is read"
+    assert applied["reason"] == f"safety: added to every image; {why}"
+    assert unguided["averted"] == []
+    assert record_of(opened(unguided))["negative_prompt"] == ""
+
+
+@pytest.mark.parametrize("by", ["both", "negative_prompt"])
+def test_a_rule_that_insists_on_words_is_refused_without_guidance(client, by):
+    policy = {"safety": [{"concept": "anti-sexual", "by": by}]}
+    error = client.post("/generate", json={**QUICK, "policy": policy, "guidance_scale": 1.0}).json()["error"]
+    assert (error["code"], error["field"]) == ("too_little_guidance", "guidance_scale")
+
+
 def test_image_is_the_engines_with_the_applied_vectors(client, model, library):
     """The whole way changes nothing: the picture is the engine's own for the answered steering."""
     policy = {"fairness": [{"set": "race"}], "safety": [{"concept": "anti-sexual", "strength": -1.5}]}

@@ -372,7 +372,7 @@ def test_the_demo_models_unsafe_pictures_are_found_and_made_again(demo):
     assert "passed" in flagged
     blocked = outcomes(demo, screen={"on_finding": "block"})
     assert blocked == [{"flagged": "blocked"}.get(outcome, outcome) for outcome in flagged]
-    weak = {"concept": "anti-sexual", "strength": 0.2}
+    weak = {"concept": "anti-sexual", "strength": 0.2, "by": "vector"}
     again = outcomes(demo, safety=[weak], screen={"on_finding": "retry", "stronger": 10.0})
     assert "retried" in again
     assert "blocked" not in again

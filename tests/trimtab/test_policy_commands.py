@@ -32,6 +32,18 @@ def test_explain_shows_every_image_with_reasons():
         assert all(one["strength"] == recommended[one["concept"]] for one in image["steering"])
 
 
+def test_explain_shows_where_words_cannot_act():
+    guided, unguided = (
+        json.loads(ran("explain", "a cat", "-n", "1", "--guidance", scale, "--json"))["images"][0]
+        for scale in ("5", "1")
+    )
+    assert [one["words"] for one in guided["averted"]] == ["sexual", "violent"]
+    assert unguided["averted"] == []
+    assert len(unguided["steering"]) == len(guided["steering"]) == 2
+    why = "by the vector alone: at guidance 1 no negative prompt is read"
+    assert all(one["reason"].endswith(why) for one in unguided["steering"])
+
+
 def test_explain_shows_a_file_on_a_floor_as_a_table(tmp_path):
     file = tmp_path / "calm.json"
     file.write_text('{\n\t"name": "calm",\n\t"version": 1,\n\t"fairness": [{"set": "gender", "leave": 0.5}]}')

@@ -6,9 +6,11 @@ Entry points: `run_evaluation`; `tell` and `told_evaluation_errors` for what is 
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,9 +88,19 @@ def tell(
     """Tell what was found on the terminal, and in the files that the options name; `facts` say how it was measured."""
     from evaluation.reports import as_data
 
+    machine = _machine(device)
     _print(told)
-    _write_json(options.json, {**facts, "command": options.command, "result": as_data(result)})
-    _write_page(options, device, facts, told)
+    _write_json(
+        options.json,
+        {
+            "date": str(date.today()),
+            "machine": machine,
+            **facts,
+            "command": options.command,
+            "result": as_data(result),
+        },
+    )
+    _write_page(options, machine, facts, told)
 
 
 def told_evaluation_errors(*more: type[Exception]) -> AbstractContextManager[None]:
@@ -187,13 +199,17 @@ def _write_json(path: Path | None, data: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def _machine(device: str) -> str:
+    import torch
+
+    return f"{device}, {os.cpu_count()} CPU cores, {platform.machine()}, torch {torch.__version__}"
+
+
 def _write_page(
-    options: EvaluationOptions, device: str, facts: Mapping[str, Any], told: Sequence[Section]
+    options: EvaluationOptions, machine: str, facts: Mapping[str, Any], told: Sequence[Section]
 ) -> None:
     if options.report is None:
         return
-    import torch
-
     from evaluation.page import write_page
 
     sampling = facts["sampling"]
@@ -208,7 +224,7 @@ def _write_page(
             "detector": facts["detector"],
             "sampling": f"{sampling['scheduler']}, {sampling['num_inference_steps']} steps, guidance "
             f"{sampling['guidance_scale']:g}, first seed {sampling['seed']}",
-            "machine": f"{device}, {platform.machine()}, torch {torch.__version__}",
+            "machine": machine,
         },
         sections=told,
     )

@@ -25,6 +25,12 @@ def explain(
     policy: PolicyOption = None,
     images: Annotated[int, typer.Option("--images", "-n", min=1, help="How many images.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first image.")] = 0,
+    guidance: Annotated[
+        float,
+        typer.Option(
+            min=0, max=50, help="Guidance scale: without any, above 1, negative prompts do nothing."
+        ),
+    ] = 5.0,
     floor: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="A floor to hold. [default: the configured one]")
     ] = None,
@@ -55,7 +61,13 @@ def explain(
         settings = load_settings(
             {"model": model, "vectors": vectors, "config": config, "floor": policy_or_name(floor)}
         )
-        request = GenerateRequest(prompt=prompt, num_images=images, seed=seed, policy=policy_or_name(policy))
+        request = GenerateRequest(
+            prompt=prompt,
+            num_images=images,
+            seed=seed,
+            guidance_scale=guidance,
+            policy=policy_or_name(policy),
+        )
         generation = Generation(load_alone(settings), settings, MemoryLedger())
         explained = generation.explain(request)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,16 +18,17 @@ from trimtab.commands.labelled import (
     ErrorsOption,
     EvaluateOption,
     JsonOption,
+    Measure,
     check_asked,
-    labelled_files,
+    measured_halves,
     rates,
-    rates_row,
+    scores_table,
     write_figures,
 )
 
 if TYPE_CHECKING:
     from policies.gate import LexiconGate
-    from policies.gate_score import GateScore, Miss
+    from policies.gate_score import GateScore
 
 
 def gate(
@@ -60,7 +62,7 @@ def gate(
         for prompt in prompts or ():
             _explain(console, chosen, prompt, concept_sets or ("gender", "race"))
         if evaluate:
-            figures = _evaluate(console, chosen, labelled_files(evaluate), show_all=errors)
+            figures = _evaluate(console, chosen, evaluate, show_all=errors)
             if json is not None:
                 write_figures(json, {"second opinion": model, "halves": figures})
 
@@ -91,21 +93,12 @@ def _explain(console: Console, gate: LexiconGate, prompt: str, concept_sets: Seq
 def _evaluate(
     console: Console, gate: LexiconGate, files: Sequence[Path], *, show_all: bool
 ) -> dict[str, object]:
-    """Measure on each half, on all of its files together; return the figures."""
     from policies.gate_score import read_labelled, score
 
-    sets = {path: read_labelled(path) for path in files}
-    figures: dict[str, object] = {}
-    for half in dict.fromkeys(labelled.half for labelled in sets.values()):
-        of_half = {path: labelled for path, labelled in sets.items() if labelled.half == half}
-        found = score(gate, list(of_half.values()))
-        _show(console, half, found)
-        if show_all or not any(labelled.hide_errors for labelled in of_half.values()):
-            _show_misses(console, found.misses)
-        figures[half] = _figures(found) | {
-            "files": {path.name: _figures(score(gate, [labelled])) for path, labelled in of_half.items()}
-        }
-    return figures
+    measure = Measure(
+        read_labelled, partial(score, gate), _figures, partial(_show, console), partial(_show_misses, console)
+    )
+    return measured_halves(files, measure, show_all=show_all)
 
 
 def _figures(found: GateScore) -> dict[str, object]:
@@ -113,18 +106,15 @@ def _figures(found: GateScore) -> dict[str, object]:
 
 
 def _show(console: Console, half: str, found: GateScore) -> None:
-    table = Table("fairness applies", "precision", "recall", "wrongly yes", "wrongly no", box=SIMPLE_HEAD)
-    for name, counted in found.sets.items():
-        table.add_row(name, *rates_row(counted))
     console.print(f"{half}: {found.prompts} prompts")
-    console.print(table)
+    console.print(scores_table("fairness applies", found.sets))
     kinds = Table("category", "prompts", "with an error", box=SIMPLE_HEAD)
     for category, (size, wrong) in found.categories.items():
         kinds.add_row(category, str(size), str(wrong))
     console.print(kinds)
 
 
-def _show_misses(console: Console, misses: Sequence[Miss]) -> None:
-    for miss in misses:
+def _show_misses(console: Console, found: GateScore) -> None:
+    for miss in found.misses:
         wanted = "should apply" if miss.should_apply else "should not apply"
         console.print(Text(f"{miss.category}: {miss.prompt!r}: {miss.concept_set} {wanted}: {miss.reason}"))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from trimtab.commands.console import told_errors
@@ -17,10 +16,11 @@ from trimtab.commands.labelled import (
     ErrorsOption,
     EvaluateOption,
     JsonOption,
+    Measure,
     check_asked,
-    labelled_files,
+    measured_halves,
     rates,
-    rates_row,
+    scores_table,
     write_figures,
 )
 
@@ -55,7 +55,9 @@ def phrases(
         for prompt in prompts or ():
             _explain(console, known, prompt)
         if evaluate:
-            _evaluate(console, known, labelled_files(evaluate), show_all=errors, json=json)
+            figures = _evaluate(console, known, evaluate, show_all=errors)
+            if json is not None:
+                write_figures(json, {"halves": figures})
 
 
 def _explain(console: Console, known: Phrases, prompt: str) -> None:
@@ -70,28 +72,18 @@ def _explain(console: Console, known: Phrases, prompt: str) -> None:
 
 
 def _evaluate(
-    console: Console, known: Phrases, files: Sequence[Path], *, show_all: bool, json: Path | None
-) -> None:
-    """Measure on each half: on all of its files together."""
+    console: Console, known: Phrases, files: Sequence[Path], *, show_all: bool
+) -> dict[str, object]:
     from policies.phrase_score import read_labelled_phrases, score_phrases
 
-    sets = {path: read_labelled_phrases(path) for path in files}
-    figures = {}
-    for half in dict.fromkeys(labelled.half for labelled in sets.values()):
-        of_half = {path: labelled for path, labelled in sets.items() if labelled.half == half}
-        found = score_phrases(known, list(of_half.values()))
-        _show(console, half, found)
-        if show_all or not any(labelled.hide_errors for labelled in of_half.values()):
-            for miss in found.misses:
-                wanted, got = (", ".join(asks) or "nothing" for asks in (miss.should_ask, miss.asks))
-                console.print(Text(f"{miss.category}: {miss.prompt!r} asks for {wanted}, was read as {got}"))
-        figures[half] = _figures(found) | {
-            "files": {
-                path.name: _figures(score_phrases(known, [labelled])) for path, labelled in of_half.items()
-            }
-        }
-    if json is not None:
-        write_figures(json, {"halves": figures})
+    measure = Measure(
+        read_labelled_phrases,
+        partial(score_phrases, known),
+        _figures,
+        partial(_show, console),
+        partial(_show_misses, console),
+    )
+    return measured_halves(files, measure, show_all=show_all)
 
 
 def _figures(found: PhraseScore) -> dict[str, object]:
@@ -100,10 +92,11 @@ def _figures(found: PhraseScore) -> dict[str, object]:
 
 
 def _show(console: Console, half: str, found: PhraseScore) -> None:
-    table = Table("asked for", "precision", "recall", "wrongly yes", "wrongly no", box=SIMPLE_HEAD)
-    for name, counted in found.asks.items():
-        table.add_row(name, *rates_row(counted))
-    table.add_section()
-    table.add_row("all", *rates_row(found.all))
     console.print(f"{half}: {found.prompts} prompts")
-    console.print(table)
+    console.print(scores_table("asked for", {**found.asks, "all": found.all}))
+
+
+def _show_misses(console: Console, found: PhraseScore) -> None:
+    for miss in found.misses:
+        wanted, got = (", ".join(asks) or "nothing" for asks in (miss.should_ask, miss.asks))
+        console.print(Text(f"{miss.category}: {miss.prompt!r} asks for {wanted}, was read as {got}"))
