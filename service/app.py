@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service.access import Access
+from service.audit.log import open_audit_log
 from service.body_limit import BodyLimit
 from service.degraded_header import DegradedHeader
 from service.draining import Draining
@@ -57,7 +58,8 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         shared = open_state(settings.redis_url, settings.state_options)
         degrading = Degrading(shared)
         app.state.shared, app.state.degrading = shared, degrading
-        readiness = Readiness(settings, shared, degrading.ledger, changed)
+        audit = open_audit_log(settings)
+        readiness = Readiness(settings, shared, degrading.ledger, changed, audit)
         app.state.readiness = readiness
         app.state.desk = desk = JobDesk(shared, degrading.allowances, draining)
         loading = asyncio.create_task(readiness.load())
@@ -71,6 +73,8 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
             await working
             desk.close()
             await asyncio.to_thread(readiness.close)
+            if audit is not None:
+                await asyncio.to_thread(audit.close)
             degrading.close()
             shared.close()
 

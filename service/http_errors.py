@@ -109,6 +109,9 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.AgainstPoliciesError: Refusal(409, "against_policies"),
     service_errors.NeededVectorError: Refusal(409, "vector_needed"),
     service_errors.PolicyReloadError: Refusal(409, "policies_not_reloaded"),
+    service_errors.AuditLogError: Refusal(503, "audit_log_unusable"),
+    service_errors.AuditUnavailableError: Refusal(503, "audit_unavailable"),
+    service_errors.CredentialsError: Refusal(503, "credentials_unusable"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
