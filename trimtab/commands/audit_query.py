@@ -130,10 +130,8 @@ def _show(console: Console, entries: list[ImageEntry], found: Found, limit: int)
         )
     if entries:
         console.print(table)
-    shown = min(limit, len(entries))
-    console.print(
-        f"{len(entries)} images" if shown == len(entries) else f"the latest {shown} of {len(entries)} images"
-    )
+    count = "1 image" if len(entries) == 1 else f"{len(entries)} images"
+    console.print(count if len(entries) <= limit else f"the latest {limit} of {count}")
     for gap in found.gaps:
         since = "" if gap.since is None else f" from {gap.since:%Y-%m-%d %H:%M:%S}"
         console.print(

@@ -105,7 +105,8 @@ def _heads(given: Sequence[str] | None, chains: Sequence[Chain], option: str) ->
 
 def _show(console: Console, chain: Chain, verdict: Verdict) -> None:
     name = "" if verdict.chain is None else f", the chain of {verdict.chain}"
-    console.print(Text(f"{chain.where}{name}: {verdict.lines} lines"), soft_wrap=True)
+    count = "1 line" if verdict.lines == 1 else f"{verdict.lines} lines"
+    console.print(Text(f"{chain.where}{name}: {count}"), soft_wrap=True)
     for finding in verdict.findings[:SHOWN_FINDINGS]:
         console.print(Text(f"  {finding.place}  {finding.kind}: {finding.problem}"), soft_wrap=True)
     if len(verdict.findings) > SHOWN_FINDINGS:
