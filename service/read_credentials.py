@@ -60,15 +60,12 @@ def found_credentials(
         return FoundCredentials(state="unread") if is_there else None
     import c2pa
 
+    if trusted is not None:
+        _check_certificates(trusted)
     settings = {**SETTINGS, "verify": {**SETTINGS["verify"], "verify_trust": trusted is not None}}
     if trusted is not None:
         settings["trust"] = {"trust_anchors": trusted, "trust_config": _PURPOSES}
-    try:
-        context = c2pa.Context.from_dict(settings)
-    except c2pa.C2paError as error:
-        raise CredentialsError(
-            f"The trusted certificates cannot be used: {error}.", cure="Give a PEM file of issuers."
-        ) from error
+    context = c2pa.Context.from_dict(settings)
     try:
         with c2pa.Reader(f"image/{image_format}", io.BytesIO(file), context=context) as reader:
             store: dict[str, Any] = json.loads(reader.json())
@@ -77,6 +74,17 @@ def found_credentials(
     except c2pa.C2paError as error:
         return FoundCredentials(state="invalid", problems=(f"The manifest cannot be read: {error}.",))
     return _read(store)
+
+
+def _check_certificates(trusted: str) -> None:
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        load_pem_x509_certificates(trusted.encode())
+    except ValueError as error:
+        raise CredentialsError(
+            "There are no certificates to trust in it.", cure="Give a PEM file with those of issuers."
+        ) from error
 
 
 def _read(store: Mapping[str, Any]) -> FoundCredentials:

@@ -20,7 +20,8 @@ from service.provenance import AI_GENERATED
 from service.read_credentials import found_credentials
 from service.settings import Settings, SettingsError, load_settings
 
-ASKED = {"prompt": "a photo of a quixotic doctor", "num_inference_steps": 2, "seed": 7}
+ASKED = {"prompt": "a shy doctor", "num_inference_steps": 2, "seed": 7}
+POLICY = {"fairness": [{"set": "gender"}], "safety": [{"concept": "anti-sexual", "by": "both"}]}
 FORMATS = ["png", "jpeg", "webp"]
 
 
@@ -69,9 +70,9 @@ def test_the_manifest_says_what_made_the_picture_and_how(client, root, image_for
 
 @pytest.mark.parametrize("image_format", FORMATS)
 def test_nothing_private_is_in_the_file(client, image_format):
-    file, item = file_of(client, image_format, negative_prompt="zebra")
+    file, item = file_of(client, image_format, policy=POLICY, negative_prompt="zebra")
     assert "doctor" in item["applied"][0]["reason"]
-    assert not [word for word in (b"quixotic", b"doctor", b"zebra") if word in file]
+    assert not [word for word in (b"doctor", b"zebra") if word in file]
 
 
 @pytest.mark.parametrize("image_format", FORMATS)

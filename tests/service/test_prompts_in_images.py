@@ -17,7 +17,7 @@ from service.key_records import issued
 from service.provenance import kind_of
 from service.settings import Settings
 
-PROMPT = "a photo of a quixotic doctor, no blood"
+PROMPT = "a shy doctor, no blood"
 POLICY = {
     "fairness": [{"set": "gender"}],
     "safety": [{"concept": "anti-sexual", "by": "both"}],
@@ -30,7 +30,7 @@ ASKED = {
     "seed": 7,
     "policy": POLICY,
 }
-PRIVATE = ("quixotic", "doctor", "blood", "zebra", "acmecorp")
+PRIVATE = ("shy", "doctor", "blood", "zebra", "acmecorp")
 FORMATS = ["png", "jpeg", "webp"]
 
 

@@ -56,7 +56,7 @@ def test_what_was_written_is_sound_and_says_what_it_said(contents):
 
 
 @given(CONTENTS, st.data())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_changed_character_is_found_in_its_line(contents, data):
     lines, head = written(contents)
     which = data.draw(st.integers(0, len(lines) - 1))

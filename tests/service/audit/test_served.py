@@ -257,7 +257,7 @@ def test_an_image_is_named_by_its_request_and_number(client, log, replayed):
 @pytest.mark.parametrize("kept", ["digest", "none"])
 def test_prompts_are_kept_as_the_configuration_says(served, tmp_path, logged, kept):
     path = tmp_path / "audit.jsonl"
-    secret = "a photo of a quixotic doctor, no blood"
+    secret = "a shy doctor, no blood"
     with served(path, audit_prompts=kept) as client:
         asked = {
             **ASKED,
@@ -267,7 +267,7 @@ def test_prompts_are_kept_as_the_configuration_says(served, tmp_path, logged, ke
         }
         assert client.post("/generate", json=asked).status_code == 200
         text = path.read_text()
-        assert not [word for word in ("quixotic", "doctor", "blood", "zebra") if word in text]
+        assert not [word for word in ("shy", "doctor", "blood", "zebra") if word in text]
         (entry,) = logged(path).images
         said = entry.prompts
         digests = (said.prompt.digest, said.model_prompt.digest, said.negative_prompt.digest)
@@ -276,7 +276,7 @@ def test_prompts_are_kept_as_the_configuration_says(served, tmp_path, logged, ke
         else:
             assert digests == (
                 text_digest(secret),
-                text_digest("a photo of a quixotic doctor"),
+                text_digest("a shy doctor"),
                 text_digest("zebra"),
             )
         assert [one.reason for one in entry.applied] == ["safety"]
@@ -294,7 +294,7 @@ def test_prompts_are_kept_as_the_configuration_says(served, tmp_path, logged, ke
                 again(prompt="a photo of a nurse", negative_prompt="zebra")
             assert again(prompt=secret, negative_prompt="zebra").is_equal
         else:
-            assert again(prompt="a photo of a quixotic doctor", negative_prompt="zebra").is_equal
+            assert again(prompt="a shy doctor", negative_prompt="zebra").is_equal
             assert not again(prompt="a photo of a nurse", negative_prompt="zebra").is_equal
 
 
@@ -360,8 +360,10 @@ def test_the_log_can_be_a_stream_in_redis(served, redis_server: RedisServer):
 
 
 def test_lines_are_ascii_and_hold_whatever_is_asked(client, log, logged):
-    prompt = 'a photo of a doctor\n"}\u2028\u202e😀\x1b[31m'
-    id = client.post("/generate", json={**ASKED, "prompt": prompt}).headers["x-trimtab-id"]
+    prompt = 'cat"}\n\u2028\x1b[é'
+    answer = client.post("/generate", json={**ASKED, "prompt": prompt})
+    assert answer.status_code == 200, answer.text
+    id = answer.headers["x-trimtab-id"]
     (entry,) = logged(log, request=id).images
     assert entry.prompts.prompt.text == prompt
     (line,) = [line for line in log.read_text().split("\n") if id in line]
