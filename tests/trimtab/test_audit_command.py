@@ -124,12 +124,12 @@ def test_an_image_is_made_again_and_is_the_same(log, served, tmp_path):
     assert (shown["equal"], shown["line"]["image"]) == (True, 1)
 
 
-def test_what_cannot_be_made_again_is_refused(log, served, folders):
+def test_what_cannot_be_made_again_is_refused(log, served, folders, tmp_path):
     two, plain = served
     for arguments, said in (
         (("nobody",), "has no image of the request"),
         ((two,), f"There are: {two}:0, {two}:1"),
-        ((plain, "--model", folders["sd1"]), "Name the model of then"),
+        ((plain, "--model", folders["sd1"], "--vectors", tmp_path), "Name the model of then"),
         ((plain, "--out", "picture.jpg"), "name a .png file"),
     ):
         refused = ran("replay", *arguments, "--log", log, "--device", "cpu")

@@ -105,15 +105,16 @@ def _heads(given: Sequence[str] | None, chains: Sequence[Chain], option: str) ->
 
 def _show(console: Console, chain: Chain, verdict: Verdict) -> None:
     name = "" if verdict.chain is None else f", the chain of {verdict.chain}"
-    count = "1 line" if verdict.lines == 1 else f"{verdict.lines} lines"
-    console.print(Text(f"{chain.where}{name}: {count}"), soft_wrap=True)
+    lines = "1 line" if verdict.lines == 1 else f"{verdict.lines} lines"
+    console.print(Text(f"{chain.where}{name}: {lines}"), soft_wrap=True)
     for finding in verdict.findings[:SHOWN_FINDINGS]:
         console.print(Text(f"  {finding.place}  {finding.kind}: {finding.problem}"), soft_wrap=True)
     if len(verdict.findings) > SHOWN_FINDINGS:
         console.print(f"  and {len(verdict.findings) - SHOWN_FINDINGS} more: --json names all")
     if any(finding.kind == "removed" and finding.place.endswith(":1") for finding in verdict.findings):
         console.print("  Where older files were put away, say with --after what head they end with.")
-    console.print("  sound" if verdict.is_sound else f"  NOT SOUND: {len(verdict.findings)} findings")
+    count = "1 finding" if len(verdict.findings) == 1 else f"{len(verdict.findings)} findings"
+    console.print("  sound" if verdict.is_sound else f"  NOT SOUND: {count}")
     if verdict.head is not None:
         console.print(Text(f"  head {verdict.head}"), soft_wrap=True)
 
