@@ -13,7 +13,6 @@ from PIL import Image
 
 from service.generation import Generated, ProvenImage
 from service.grid import Notice, labelled_grid, notice_picture
-from service.provenance import encoded_grid, encoded_image
 from service.schemas import Blocked, GenerateResponse, ImageFormat, ImageItem, ScreenResult, Timings
 
 
@@ -33,8 +32,8 @@ def png_answer(generated: Generated) -> bytes:
         grid = labelled_grid(
             [_picture(made) for made in generated.images], [_label(made) for made in generated.images]
         )
-        return encoded_grid(grid, [made.record for made in generated.images])
-    return encoded_image(first.image, "png", first.record)
+        return first.inscriber.grid(grid, [made.record for made in generated.images])
+    return first.inscriber.image(first.image, "png", first.record)
 
 
 def screen_header(images: Sequence[ProvenImage]) -> dict[str, str]:
@@ -48,14 +47,15 @@ def encoded_picture(made: ProvenImage, image_format: ImageFormat, quality: int |
     """Return one image as a file, for formats that must have one: of a blocked one words on grey, of its size."""
     picture = _picture(made)
     image = notice_picture(picture) if isinstance(picture, Notice) else picture
-    return encoded_image(image, image_format, made.record, quality)
+    return made.inscriber.image(image, image_format, made.record, quality)
 
 
 def json_item(made: ProvenImage, image_format: ImageFormat | None = None) -> ImageItem:
     """Return one image with its provenance; without a format its file is left out."""
     file = None
     if made.image is not None and image_format is not None:
-        file = base64.b64encode(encoded_image(made.image, image_format, made.record)).decode("ascii")
+        written = made.inscriber.image(made.image, image_format, made.record)
+        file = base64.b64encode(written).decode("ascii")
     return ImageItem(
         b64_json=file,
         seed=made.record.seed,

@@ -14,6 +14,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from service.access import Access
+from service.audit.log import open_audit_log
 from service.body_limit import BodyLimit
 from service.browser_guard import BrowserGuard
 from service.degraded_header import DegradedHeader
@@ -81,7 +82,8 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         shared = open_state(settings.redis_url, settings.state_options)
         degrading = Degrading(shared)
         app.state.shared, app.state.degrading = shared, degrading
-        readiness = Readiness(settings, shared, degrading.ledger, changed, metrics)
+        audit = open_audit_log(settings)
+        readiness = Readiness(settings, shared, degrading.ledger, changed, metrics, audit)
         app.state.readiness = readiness
         app.state.desk = desk = JobDesk(shared, degrading.allowances, draining)
         loading = asyncio.create_task(readiness.load())
@@ -103,6 +105,8 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
             await working
             desk.close()
             await asyncio.to_thread(readiness.close)
+            if audit is not None:
+                await asyncio.to_thread(audit.close)
             degrading.close()
             shared.close()
             await asyncio.to_thread(tracing.close)

@@ -50,7 +50,13 @@ ServiceError
 ├── AgainstPoliciesError       a vector with which configured policies could not be followed
 ├── NeededVectorError          a vector without which configured policies could not be followed
 ├── PolicyReloadError          the policies as they are now cannot be used
-└── TracingError               traces were to be sent, and cannot be
+├── TracingError               traces were to be sent, and cannot be
+├── AuditLogError              the audit log cannot be opened, read or carried on
+├── AuditUnavailableError      the audit log cannot be written now
+├── NotInLogError              the audit log has no such image
+├── ReplayError                an image cannot be made again from its line
+├── CredentialsError           the C2PA certificate or key cannot be used
+└── UnreadablePictureError     a file that is no picture
 """
 
 import math
@@ -307,3 +313,36 @@ class PolicyReloadError(ServiceError):
 
 class TracingError(ServiceError):
     """Traces were to be sent, and cannot be as it is configured or for want of what sends them."""
+
+
+class AuditLogError(ServiceError):
+    """The audit log cannot be opened, read or carried on."""
+
+
+class AuditUnavailableError(ServiceError):
+    """The audit log cannot be written now, and images that are not in it are not served."""
+
+    def __init__(self, why: str, retry_after_s: int = 5) -> None:
+        super().__init__(
+            "The audit log cannot be written, and no image is served that is not in it.",
+            cure=f"Try again in {retry_after_s} seconds; the service's log says why.",
+        )
+        self.why = why
+        """For the service's log: clients need not know where the audit log is."""
+        self.retry_after_s = retry_after_s
+
+
+class NotInLogError(ServiceError):
+    """The audit log has no such image, or more than one."""
+
+
+class ReplayError(ServiceError):
+    """An image cannot be made again from its line."""
+
+
+class CredentialsError(ServiceError):
+    """The C2PA certificate or key cannot be used, or not any more."""
+
+
+class UnreadablePictureError(ServiceError):
+    """A file that is no picture that can be read."""

@@ -9,7 +9,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from PIL import Image
@@ -25,11 +25,15 @@ from policies.plan import plan, within_cap
 from policies.responsible_phrases import load_phrases
 from policies.retry import retry_plan
 from policies.screen_rule import check_screen
+from service.audit.entries import entries_of
+from service.audit.log import AuditLog
+from service.audit.record import ImageEntry
 from service.callers import Caller, anyone
 from service.encoder_gate import chosen_gate
 from service.errors import StateUnavailableError, UnsteeredImageError
 from service.explaining import averted_concepts, planned_image, planned_screen
 from service.happenings import Told, nobody
+from service.inscribing import Inscriber
 from service.limits import (
     check_request,
     check_sampling,
@@ -67,6 +71,8 @@ class ProvenImage:
     label: str
     members: Mapping[str, str]
     """Concept set -> member."""
+    inscriber: Inscriber = field(default_factory=Inscriber)
+    """Who writes its file."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,25 @@ class Generated:
     images: tuple[ProvenImage, ...]
     queue_s: float
     generate_s: float
+    entries: tuple[ImageEntry, ...] = ()
+    """What the audit log is to say of each, where there is one."""
 
 
 class Generation:
     """Turns requests into images with one loaded model, under one configuration."""
 
     def __init__(
-        self, loaded: LoadedModel, settings: Settings, ledger: Ledger, observer: Observer = NOBODY
+        self,
+        loaded: LoadedModel,
+        settings: Settings,
+        ledger: Ledger,
+        *,
+        observer: Observer = NOBODY,
+        audit: AuditLog | None = None,
+        inscriber: Inscriber | None = None,
     ) -> None:
+        """Images get their lines in `audit`, an opened one, where there is one; `inscriber` writes their files."""
+        self._audit, self._inscriber = audit, inscriber or Inscriber()
         self.loaded = loaded
         """What new requests are planned with. Another one may take its place at any time: a request reads it once."""
         self._settings = settings
@@ -169,9 +186,13 @@ class Generation:
     async def make(
         self, planned: Planned, told: Told = nobody, preview_every: int | None = None
     ) -> Generated:
-        """Make the images of a plan; what it counted in the ledger is given back where they are not served."""
+        """Make the images of a plan; what it counted in the ledger is given back where they are not served.
+
+        Raises AuditUnavailableError where the audit log cannot take them.
+        """
         try:
             generated = await self.attempt(planned, told, preview_every)
+            await self.record(generated)
         except BaseException:
             await asyncio.shield(self.settle(planned, None))
             raise
@@ -181,18 +202,42 @@ class Generation:
     async def attempt(
         self, planned: Planned, told: Told = nobody, preview_every: int | None = None
     ) -> Generated:
-        """Make the images of a plan and leave the ledger alone: for plans that others may make where this fails.
+        """Make the images of a plan and leave ledger and log alone: for plans that others may make where this fails.
 
-        Previews are made of images that are served whatever a screen finds, and of no others.
+        Previews are made of images that are served whatever a screen finds, and of no others. Raises
+        AuditUnavailableError, before any work, while the audit log is known not to take any.
         """
+        await self.check_log()
         run = await self._made(planned, told, preview_every)
+        images = tuple(self._proven(take, planned) for take in run.takes)
+        entries: tuple[ImageEntry, ...] = ()
+        if self._audit is not None:
+            records = [made.record for made in images]
+            kept, model = self._settings.audit_prompts, self.loaded.model
+            entries = await asyncio.to_thread(entries_of, planned, run.takes, records, model, kept)
         return Generated(
             id=planned.id,
             model=self.loaded.name,
-            images=tuple(self._proven(take, planned) for take in run.takes),
+            images=images,
             queue_s=run.queue_s,
             generate_s=run.generate_s,
+            entries=entries,
         )
+
+    async def check_log(self) -> None:
+        """Raise AuditUnavailableError while the audit log cannot be written."""
+        if self._audit is not None:
+            await self._audit.check()
+
+    async def record(self, generated: Generated, attempt: int = 1) -> None:
+        """Write the lines of images that are about to leave; raises AuditUnavailableError, and none may leave."""
+        if self._audit is not None:
+            await self._audit.record(_of_attempt(generated.entries, attempt))
+
+    async def withdraw(self, generated: Generated, attempt: int) -> None:
+        """Say in the audit log that images whose lines are written did not leave after all."""
+        if self._audit is not None:
+            await self._audit.withdraw(_of_attempt(generated.entries, attempt))
 
     async def settle(self, planned: Planned, generated: Generated | None) -> None:
         """Take those images of a plan out of the ledger's counts that are not served; all where nothing was made."""
@@ -340,7 +385,13 @@ class Generation:
             screen=take.screen,
         )
         label = " · ".join(image_plan.drawn) or f"seed {made.seed}"
-        return ProvenImage(None if take.blocked else made.image, record, label, image_plan.members)
+        return ProvenImage(
+            None if take.blocked else made.image, record, label, image_plan.members, self._inscriber
+        )
+
+
+def _of_attempt(entries: Sequence[ImageEntry], attempt: int) -> list[ImageEntry]:
+    return [entry.model_copy(update={"attempt": attempt}) for entry in entries]
 
 
 def planned_concepts(planned: Planned, loaded: LoadedModel) -> Concepts:

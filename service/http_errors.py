@@ -113,6 +113,9 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.TracingError: Refusal(500, "traces_not_sent"),
     service_errors.UnknownHostError: Refusal(421, "unknown_host"),
     service_errors.ForeignOriginError: Refusal(403, "foreign_origin"),
+    service_errors.AuditLogError: Refusal(503, "audit_log_unusable"),
+    service_errors.AuditUnavailableError: Refusal(503, "audit_unavailable"),
+    service_errors.CredentialsError: Refusal(503, "credentials_unusable"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.

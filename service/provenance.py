@@ -1,7 +1,7 @@
 """The record of how an image came to be, written into the image file itself.
 
-Entry points: `Provenance`, `encoded_image`, `encoded_grid`. PNG carries the JSON as a text chunk named
-"trimtab"; JPEG and WebP carry it as the EXIF UserComment.
+Entry points: `Provenance`, `wordless`, `kind_of`, `encoded_image`, `encoded_grid`; `written_records` reads them back.
+PNG carries the JSON as a text chunk named "trimtab"; JPEG and WebP carry it as the EXIF UserComment.
 """
 
 import io
@@ -20,6 +20,11 @@ PNG_KEY = "trimtab"
 AI_GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's name for "made by a trained model": the machine-readable mark of generated media."""
 
+# EXIF 2.3, 4.6.5: a comment starts with eight bytes that name its character code.
+_ASCII = b"ASCII\0\0\0"
+
+_KINDS = ("fairness", "safety")
+
 # Pillow's default JPEG quality of 75 shows on flat colours.
 JPEG_QUALITY = 95
 
@@ -32,17 +37,17 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: int = 1
+    format_version: int = 2
     generator: str
     digital_source_type: str = AI_GENERATED
     model: str
     base_model: str
-    prompt: str
-    """As it was given."""
-    removed_phrases: tuple[str, ...]
-    """Responsible phrases that the model did not read, since the policy has them removed."""
-    negative_prompt: str
-    """As the model read it: the policy's words, then the request's."""
+    prompt: str | None
+    """As it was given; None in a file that is not to say it."""
+    removed_phrases: tuple[str, ...] | None
+    """Responsible phrases that the model did not read, since the policy has them removed; None likewise."""
+    negative_prompt: str | None
+    """As the model read it: the policy's words, then the request's; None likewise."""
     seed: int
     num_inference_steps: int
     guidance_scale: float
@@ -62,6 +67,29 @@ class Provenance(BaseModel):
     averted: tuple[AvertedConcept, ...]
     screen: ScreenResult | None
     """What a detector found in this picture and in those made for it before; None where nobody looked."""
+
+
+def wordless(record: Provenance) -> Provenance:
+    """Return a record without a word of the prompts: reasons quote them, so that of each its kind is left."""
+    return record.model_copy(
+        update={
+            "prompt": None,
+            "removed_phrases": None,
+            "negative_prompt": None,
+            "applied": tuple(
+                one.model_copy(update={"reason": kind_of(one.reason)}) for one in record.applied
+            ),
+            "averted": tuple(
+                one.model_copy(update={"reason": kind_of(one.reason)}) for one in record.averted
+            ),
+        }
+    )
+
+
+def kind_of(reason: str) -> str:
+    """Return what kind of rule a reason names, "fairness" or "safety", without what it says of the prompt."""
+    kind, colon, _ = reason.partition(": ")
+    return kind if colon and kind in _KINDS else "policy"
 
 
 def encoded_image(
@@ -91,6 +119,22 @@ def encoded_grid(grid: PillowImage.Image, records: Sequence[Provenance]) -> byte
     return _png(grid, _ascii_json({"images": [record.model_dump(mode="json") for record in records]}))
 
 
+def written_records(image: PillowImage.Image) -> list[Provenance]:
+    """Return the records in an opened file, several for a grid and none where there is none that can be read."""
+    text: object = image.info.get(PNG_KEY)
+    if text is None:
+        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+        text = comment[len(_ASCII) :] if isinstance(comment, bytes) and comment.startswith(_ASCII) else None
+    if not isinstance(text, str | bytes):
+        return []
+    try:
+        said = json.loads(text)
+        found = said.get("images", [said])
+        return [Provenance.model_validate(record) for record in found]
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        return []
+
+
 def _png(image: PillowImage.Image, text: str) -> bytes:
     info = PngInfo()
     info.add_text(PNG_KEY, text)
@@ -101,8 +145,7 @@ def _png(image: PillowImage.Image, text: str) -> bytes:
 
 def _user_comment(text: str) -> PillowImage.Exif:
     exif = PillowImage.Exif()
-    # EXIF 2.3, 4.6.5: the comment starts with eight bytes that name its character code.
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + text.encode("ascii")
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII + text.encode("ascii")
     return exif
 
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from policies.ledger import Ledger
+from service.audit.log import AuditLog
 from service.catalogue import Catalogue
 from service.configured import ConfiguredPolicies
 from service.errors import (
+    AuditLogError,
+    CredentialsError,
     EngineDownError,
     LoadFailedError,
     NotReadyError,
@@ -20,6 +23,7 @@ from service.errors import (
     StateUnavailableError,
 )
 from service.generation import Generation
+from service.inscribing import open_inscriber
 from service.loading import load_service
 from service.observability.observer import NOBODY, Observer
 from service.settings import Settings
@@ -64,8 +68,11 @@ class Readiness:
         ledger: Ledger,
         on_change: Callable[[State], None],
         observer: Observer = NOBODY,
+        audit: AuditLog | None = None,
     ) -> None:
+        """`audit` is opened here, and closed by whoever made it."""
         self._state: State = Loading()
+        self._audit = audit
         self._settings = settings
         self._shared = shared
         self._ledger = ledger
@@ -84,11 +91,22 @@ class Readiness:
     async def load(self) -> None:
         """Load, and end ready or failed."""
         try:
+            # Before anything slow: what cannot be kept or signed is known at once.
+            inscriber = await asyncio.to_thread(open_inscriber, self._settings)
+            if self._audit is not None:
+                await self._audit.open()
             loaded = await asyncio.to_thread(load_service, self._settings)
-            generation = Generation(loaded, self._settings, self._ledger, self._observer)
+            generation = Generation(
+                loaded,
+                self._settings,
+                self._ledger,
+                observer=self._observer,
+                audit=self._audit,
+                inscriber=inscriber,
+            )
             self._catalogue = Catalogue(generation, self._settings, self._shared)
             await self._opened(self._catalogue)
-        except LoadFailedError as error:
+        except (LoadFailedError, AuditLogError, CredentialsError) as error:
             self._enter(Failed(error))
         except Exception as error:
             logger.exception("Loading failed in an unforeseen way.")

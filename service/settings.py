@@ -47,6 +47,8 @@ HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253)]
 
 PREFIX = "TRIMTAB_"
 DEMO_MODEL = "demo"
+AUDIT_IN_REDIS = "redis"
+"""The audit log that is no file."""
 
 
 class SettingsError(Exception):
@@ -182,6 +184,50 @@ class Settings(BaseSettings):
         "http://collector:4318. Default: what OTEL_EXPORTER_OTLP_ENDPOINT says.",
     )
 
+    audit_log: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where every image gets its line: a file, or redis for a stream in redis_url. {replica} in the "
+        "file's name is the replica's. Default: none.",
+    )
+    audit_replica: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="The name of this process's chain in files. Default: the machine's.",
+    )
+    audit_prompts: Literal["full", "digest", "none"] = Field(
+        default="full", description="What the audit log keeps of prompts: the text, its SHA-256, or nothing."
+    )
+    audit_required: bool = Field(
+        default=True, description="Whether no image is served that the audit log could not take."
+    )
+    audit_max_file_bytes: int = Field(
+        default=100 * 1024 * 1024, ge=1, description="Size at which the audit log goes on in another file."
+    )
+    audit_fsync: bool = Field(
+        default=True, description="Whether a line is on the disk before its image is served."
+    )
+
+    prompts_in_images: bool = Field(
+        default=False, description="Whether the metadata of image files say the prompt."
+    )
+    c2pa_certificate: FilePath | None = Field(
+        default=None,
+        description="A PEM file with the certificate that image files are signed with, then those that issued it. "
+        "Default: none, and no C2PA manifest.",
+    )
+    c2pa_key: FilePath | None = Field(
+        default=None, description="A PEM file with the certificate's private key, not encrypted."
+    )
+    c2pa_algorithm: Literal["auto", "es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = Field(
+        default="auto", description="How image files are signed; auto takes what fits the key."
+    )
+    c2pa_timestamp_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="An RFC 3161 timestamp authority, asked for each image file. Default: none.",
+    )
+
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **given: Any) -> None:
@@ -288,6 +334,19 @@ class Settings(BaseSettings):
                 "Set keys (make them with 'trimtab keys create'), or host to 127.0.0.1; or set allow_anonymous "
                 "where whoever reaches the service may generate."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _audit_log_can_be_kept(self) -> Self:
+        if self.audit_log == AUDIT_IN_REDIS and self.redis_url is None:
+            raise ValueError("audit_log: redis needs a Redis. Set redis_url, or audit_log to a file.")
+        return self
+
+    @model_validator(mode="after")
+    def _credentials_are_whole(self) -> Self:
+        if (self.c2pa_certificate is None) != (self.c2pa_key is None):
+            missing = "c2pa_key" if self.c2pa_key is None else "c2pa_certificate"
+            raise ValueError(f"{missing}: images are signed with both a certificate and its key. Set it too.")
         return self
 
     @property

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from diffusion import EngineFailedError, QueueFullError
-from service.errors import OtherModelError, ServiceError, StateUnavailableError, UnreadablePlanError
+from service.errors import (
+    AuditUnavailableError,
+    OtherModelError,
+    ServiceError,
+    StateUnavailableError,
+    UnreadablePlanError,
+)
 from service.generation import Generated, Generation
 from service.happenings import Happening
 from service.jobs import endings
@@ -86,8 +92,12 @@ class Work:
             self._teller.stop()
             await telling
             outcome = await self._outcome(self._making)
-            if outcome is not None and await self._ended(outcome.ending):
+            if outcome is None or not await self._recorded(outcome):
+                return
+            if await self._ended(outcome.ending):
                 await self._settle(outcome)
+            elif outcome.generated is not None:
+                await self._generation.withdraw(outcome.generated, self._claim.attempt)
         finally:
             self._making.cancel()
             telling.cancel()
@@ -97,8 +107,8 @@ class Work:
     async def _made(self) -> Outcome:
         """Make the job's images.
 
-        Raises EngineFailedError, QueueFullError, and StateUnavailableError where a vector cannot be fetched now: this
-        replica's faults, not the job's.
+        Raises EngineFailedError, QueueFullError, StateUnavailableError where a vector cannot be fetched now, and
+        AuditUnavailableError: this replica's faults, not the job's.
         """
         planned: Planned | None = None
         try:
@@ -112,7 +122,7 @@ class Work:
                 ending = await asyncio.to_thread(endings.done, generated, planned.request.image_format)
         except (UnreadablePlanError, OtherModelError) as error:
             return Outcome(endings.set_aside(error), planned)
-        except (EngineFailedError, StateUnavailableError):
+        except (EngineFailedError, StateUnavailableError, AuditUnavailableError):
             raise
         except QueueFullError as error:
             if error.requested <= error.limit:
@@ -136,12 +146,24 @@ class Work:
                 # As if the replica had been killed: the claim lapses, and the attempt counts.
                 logger.warning("Job %s is left to be claimed anew: %s", self.id, error)
                 return None
-            case QueueFullError():
+            case QueueFullError() | AuditUnavailableError():
                 await self._release()
                 return None
             case BaseException() as error:
                 raise error
         return making.result()
+
+    async def _recorded(self, outcome: Outcome) -> bool:
+        """Write the images into the audit log before anyone can have them; where that fails, give the job back."""
+        if outcome.generated is None:
+            return True
+        try:
+            await self._generation.record(outcome.generated, self._claim.attempt)
+        except AuditUnavailableError as error:
+            logger.error("Job %s cannot be handed out: %s", self.id, error.why)
+            await self._release()
+            return False
+        return True
 
     async def _ended(self, ending: Ending) -> bool:
         """End the job, as soon as the store is there; return whether it was still ours to end."""

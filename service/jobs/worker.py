@@ -80,6 +80,7 @@ class Worker:
         generation = self._ready()
         if generation.loaded.engine.free_rows <= 0:
             return False
+        await generation.check_log()
         try:
             claims = await self._calls(self._shared.jobs.claim, self.name, passing=self._places.full)
         except StateUnavailableError:

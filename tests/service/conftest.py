@@ -126,7 +126,9 @@ def held_client(
         own.publish(replace(stored.vector, timesteps=(100, 1000)))
     own.publish(replace(-library.resolve("anti-sexual").vector, concept="opposed"))
     policies = {"default": {}, "research-off": {}}
-    settings = Settings(**{**options, "vectors": own.root, "floor": FLOOR, "policies": policies})
+    settings = Settings(
+        **{**options, "vectors": own.root, "floor": FLOOR, "policies": policies, "prompts_in_images": True}
+    )
     with TestClient(create_app(settings)) as client:
         until_ready(client.get)
         yield client

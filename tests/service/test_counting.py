@@ -1,10 +1,14 @@
 """What the ledger counts is what is served."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from policies.memory_ledger import MemoryLedger
+from service.audit.file_sink import FileSink
+from service.audit.log import AuditLog
+from service.errors import AuditUnavailableError
 from service.generation import Generation
 from service.loading import load_service
 from service.schemas import GenerateRequest
@@ -45,6 +49,16 @@ def test_served_images_are_counted(loaded, options):
     ledger = Watched()
     asyncio.run(Generation(loaded, Settings(**options), ledger).generate(REQUEST))
     assert ledger.total == 3
+
+
+def test_images_that_the_audit_log_cannot_take_are_not_counted(loaded, options):
+    ledger, log = Watched(), AuditLog(FileSink(Path("/dev/full"), "one", max_bytes=10**9))
+    generation = Generation(loaded, Settings(**options), ledger, audit=log)
+    with pytest.raises(AuditUnavailableError):
+        asyncio.run(generation.generate(REQUEST))
+    log.close()
+    assert ledger.keys
+    assert ledger.total == 0
 
 
 def test_a_cancelled_request_gives_back_what_it_took(loaded, options):

@@ -7,8 +7,21 @@ import os
 
 import typer
 
-from trimtab.commands import demo, evaluate, keys, policy, policy_explain, policy_simulate, vectors
+from trimtab.commands import (
+    audit,
+    audit_query,
+    audit_replay,
+    audit_verify,
+    demo,
+    evaluate,
+    keys,
+    policy,
+    policy_explain,
+    policy_simulate,
+    vectors,
+)
 from trimtab.commands.generate import generate
+from trimtab.commands.inspect import inspect
 from trimtab.commands.learn import learn
 from trimtab.commands.serve import serve
 
@@ -27,8 +40,10 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(demo.app, name="demo")
+app.add_typer(audit.app, name="audit")
+app.command()(inspect)
 
-__all__ = ["app", "main", "policy_explain", "policy_simulate"]
+__all__ = ["app", "audit_query", "audit_replay", "audit_verify", "main", "policy_explain", "policy_simulate"]
 
 
 def main() -> None:

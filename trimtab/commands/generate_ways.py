@@ -15,6 +15,7 @@ from trimtab.commands.console import hide_loading_bars
 if TYPE_CHECKING:
     import httpx2
 
+    from service.generation import Generated
     from service.happenings import Happening, Told
     from service.schemas import GenerateRequest, GenerateResponse
     from service.settings import Settings
@@ -31,17 +32,31 @@ class ServerError(Exception):
 def make_here(request: GenerateRequest, settings: Settings, told: Told) -> GenerateResponse:
     """Load the model and make the images; raises what the service refuses requests with.
 
-    The ledger begins empty: what running services have counted is theirs.
+    The ledger begins empty: what running services have counted is theirs. An audit log that is configured gets the
+    images' lines.
     """
     from policies.memory_ledger import MemoryLedger
     from service.answers import json_answer
+    from service.audit.log import open_audit_log
     from service.generation import Generation
+    from service.inscribing import open_inscriber
     from service.loading import load_alone
 
     hide_loading_bars()
-    generation = Generation(load_alone(settings), settings, MemoryLedger())
-    generated = asyncio.run(generation.generate(request, told=told))
-    return json_answer(generated, "png")
+    audit, inscriber = open_audit_log(settings), open_inscriber(settings)
+
+    async def generated() -> Generated:
+        if audit is not None:
+            await audit.open()
+        loaded = await asyncio.to_thread(load_alone, settings)
+        generation = Generation(loaded, settings, MemoryLedger(), audit=audit, inscriber=inscriber)
+        return await generation.generate(request, told=told)
+
+    try:
+        return json_answer(asyncio.run(generated()), "png")
+    finally:
+        if audit is not None:
+            audit.close()
 
 
 def make_by_server(request: GenerateRequest, url: str, key: str | None, told: Told) -> GenerateResponse:

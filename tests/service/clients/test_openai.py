@@ -175,4 +175,4 @@ def test_where_all_is_blocked_the_client_raises(client):
 def test_the_provenance_is_in_the_file(client):
     (file,) = files(generated(client))
     record = record_of(opened(file))
-    assert (record["prompt"], record["seed"], record["policy"]) == (PROMPT, 7, "default")
+    assert (record["prompt"], record["seed"], record["policy"]) == (None, 7, "default")
