@@ -16,7 +16,8 @@ ServiceError
 │   ├── UnknownPolicyError
 │   ├── UnknownPlaceError
 │   ├── ConflictingOptionsError
-│   └── UnusableKeyError
+│   ├── UnusableKeyError
+│   └── NotFiniteError
 ├── UnknownVectorError         a vector was asked for that is not loaded
 ├── NotReadyError              the model is still loading
 ├── LoadFailedError            the model cannot be loaded, or a configured policy cannot be followed
@@ -292,3 +293,7 @@ class NeededVectorError(ServiceError):
 
 class PolicyReloadError(ServiceError):
     """The policies as they are configured now cannot be used; those that were there stay."""
+
+
+class NotFiniteError(RequestError):
+    """A number that is infinite or none, which an answer in JSON could not say back."""

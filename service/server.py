@@ -16,7 +16,7 @@ class Server(uvicorn.Server):
     """Gives running requests and claimed jobs the same grace period; a second Ctrl-C ends it."""
 
     def __init__(self, app: FastAPI) -> None:
-        super().__init__(uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S))
+        super().__init__(uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, server_header=False))
         self._draining: Draining = app.state.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

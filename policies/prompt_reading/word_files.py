@@ -25,7 +25,7 @@ def added_words(path: Path) -> object:
     """Return the content of a user's file, {} where it is empty; a LexiconError where it is no YAML."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise LexiconError(
             f"The lexicon {path} cannot be read: {error}.", value=str(path), cure="Give a YAML file."
         ) from error
