@@ -1,8 +1,8 @@
 """YAML as people write it, and no more of it: what a hostile document could blow up by is refused before it is built.
 
-Entry points: `composed`, `constructed`, `UnsoundYaml`. Without aliases a document is no larger than its text; bounded in
-depth it cannot exhaust the stack; without tags every value is text, a number, a boolean, a date, nothing, a list or a
-mapping.
+Entry points: `composed`, `constructed`, `UnsoundYaml`. Without aliases a document is no larger than its text; bounded
+in depth it cannot exhaust the stack; without tags every value is text, a number, a boolean, a date, nothing, a list or
+a mapping.
 """
 
 from typing import Any, Final

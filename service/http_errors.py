@@ -149,7 +149,7 @@ def explained(error: Exception, path: str) -> tuple[int, ErrorDetail]:
     family = family_of(path)
     status, detail = _explained(error, family)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
-        logger.error("A request to %s failed.", path, exc_info=error)
+        logger.error("A request to %r failed.", path, exc_info=error)
     if isinstance(error, RequestError | PolicyError | RequestValidationError):
         status = family.statuses.get(status, status)
     return status, detail

@@ -21,7 +21,14 @@ from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER
 STEPS: Final = 2
 """What is asked for where a made-up request leaves the number of steps to the service, whose default is fifty."""
 
-IMAGES: Final[Mapping[str, Sequence[str]]] = {
+UNKNOWABLE: Final = frozenset(
+    {
+        *("policy", "scheduler", "sampler_name", "sampler_index", "model"),
+        *("height", "width", "size", "preview_every", "output_compression"),
+    }
+)
+
+STEPS_FIELD: Final[Mapping[str, Sequence[str]]] = {
     "/generate": ("num_inference_steps",),
     "/jobs": ("num_inference_steps",),
     "/v1/images/generations": ("num_inference_steps",),
@@ -86,20 +93,17 @@ def asked_of(
     seed: int,
     key: str | None = None,
     on_answer: Callable[[], None] = lambda: None,
-    max_s: int | None = None,
 ) -> Asked:
     """Make up to `examples` requests for each operation in each phase, and check every answer.
 
     `phases` are of examples, coverage, fuzzing and stateful. With a `key` every request carries it, but those that try
     to do without.
     """
-    schema = schemathesis.openapi.from_url(
-        f"{url}/openapi.json", config=_config(examples, phases, seed, key, max_s)
-    )
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=_config(examples, phases, seed, key))
     asked = Asked()
 
     def before_call(_context: object, case: Any, _kwargs: object) -> None:
-        _shorten(case)
+        _settle(case, asked.cases)
 
     def after_call(_context: object, case: Any, response: Any) -> None:
         asked.statuses[response.status_code] += 1
@@ -130,9 +134,7 @@ def _hooked(*hooks: Callable[..., None]) -> Iterator[None]:
             GLOBAL_HOOK_DISPATCHER.unregister(hook)
 
 
-def _config(
-    examples: int, phases: Sequence[str], seed: int, key: str | None, max_s: int | None
-) -> SchemathesisConfig:
+def _config(examples: int, phases: Sequence[str], seed: int, key: str | None) -> SchemathesisConfig:
     given: dict[str, Any] = {
         "seed": seed,
         "workers": 1,
@@ -149,23 +151,33 @@ def _config(
             name: {"enabled": name in phases} for name in ("examples", "coverage", "fuzzing", "stateful")
         },
     }
-    if max_s is not None:
-        given["max-time"] = max_s
     if key is not None:
         given["auth"] = {"openapi": {"APIKeyHeader": {"api_key": key}}}
     return SchemathesisConfig.from_dict(given)
 
 
-def _shorten(case: Any) -> None:
-    """Ask for few steps where a body leaves them open."""
-    *into, name = IMAGES.get(case.operation.path, (None,))
+def _settle(case: Any, number: int) -> None:
+    """Ask for few steps where a body leaves them open, and every other time for nothing that only settings know.
+
+    Names of policies, schedulers and models are texts to the document; made up, they would be refused every time, and
+    no answer with images were ever seen.
+    """
     body = case.body
-    if name is None or case.method != "POST" or not isinstance(body, dict):
+    if case.method != "POST" or case.operation.path not in STEPS_FIELD or not isinstance(body, dict):
         return
+    *into, name = STEPS_FIELD[case.operation.path]
     for part in into:
-        body = body.setdefault(part, {})
-    if isinstance(body, dict) and body.get(name) is None:
+        if body.get(part) is None:
+            body[part] = {}
+        body = body[part]
+        if not isinstance(body, dict):
+            return
+    if body.get(name) is None:
         body[name] = STEPS
+    if number % 2:
+        for part in (case.body, body):
+            for field in UNKNOWABLE & part.keys():
+                del part[field]
 
 
 def _findings(event: events.ScenarioFinished) -> list[Finding]:

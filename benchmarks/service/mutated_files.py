@@ -1,4 +1,4 @@
-"""Hostile vector files and policy documents, by the thousand: refused with a reason, or accepted as valid; never a crash.
+"""Hostile vector files and policy documents by the thousand: refused with a reason or accepted, and never a crash.
 
 Every vector file goes through what reads uploads, every policy file through what reads the policy folder, every policy
 of a request through what answers POST /policies/explain; a sample of each goes over HTTP to a real server. Exits 1
