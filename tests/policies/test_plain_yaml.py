@@ -23,7 +23,7 @@ def laughs(width: int, depth: int) -> str:
         (GOOD + laughs(9, 9), "line 3: is no YAML: anchors and aliases are not read"),
         (GOOD + laughs(2, 60), "line 3: is no YAML: anchors"),
         ("&a [*a]\n", "line 1: is no YAML: anchors"),
-        (GOOD + "safety: &a\n- *a\n", "line 4: is no YAML: anchors"),
+        (GOOD + "safety: &a\n- *a\n", "line 3: is no YAML: anchors"),
         (GOOD + "safety: " + "[" * 30_000 + "]" * 30_000, "line 3: is no YAML: it is nested more than"),
         (GOOD + "safety: " + "{a: " * 900 + "}" * 900, "line 3: is no YAML: it is nested more than"),
         (GOOD + "max_norm: 0x" + "f" * 5000, "line 3: is no YAML: a number has more than 128 bits"),

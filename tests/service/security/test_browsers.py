@@ -49,7 +49,7 @@ def directives(answer) -> dict[str, list[str]]:
 def test_the_page_loads_its_own_files_alone_and_runs_its_own_script(client):
     answer = client.get("/docs")
     page, policy = Page(answer.text), directives(answer)
-    assert len(page.loads) == 4  # style, icon, script and what the icon is of
+    assert len(page.loads) == 3
     for address in page.loads:
         assert not address.startswith(("http:", "https:", "//"))
         assert client.get(f"/{address}").status_code == 200

@@ -37,9 +37,9 @@ def url(options):
 
 
 def test_made_up_requests_are_answered_as_the_description_says(url):
-    asked = asked_of(url, examples=10, phases=["examples", "fuzzing"], seed=7)
+    asked = asked_of(url, examples=8, phases=["examples", "fuzzing"], seed=7)
     assert asked.is_sound, (asked.findings, asked.errors)
-    assert asked.cases >= 200
+    assert asked.cases >= 150
     assert len(asked.operations) >= 26
     assert asked.statuses[200] >= 20
     assert asked.statuses[422] >= 20

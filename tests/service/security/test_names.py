@@ -29,7 +29,7 @@ def test_a_path_names_nothing(client, name):
         assert answer.status_code == 404, address
         assert "root:" not in answer.text
     for address in (f"/admin/vectors/{inside}", f"/admin/vectors/{inside}/1", f"/jobs/{inside}"):
-        assert client.delete(address).status_code == 404, address
+        assert client.delete(address).status_code in (404, 422), address
 
 
 @pytest.mark.parametrize("name", PATHS)
