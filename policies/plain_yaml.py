@@ -58,15 +58,16 @@ def constructed(root: yaml.Node | None) -> Any:
 class _Constructor(SafeConstructor):
     """SafeConstructor reads hexadecimal numbers of any length, which Python then cannot write in a message."""
 
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """Return the number of a node."""
-        number: int = super().construct_yaml_int(node)
-        if number.bit_length() > MAX_BITS:
-            raise UnsoundYaml(node.start_mark.line + 1, f"a number has more than {MAX_BITS} bits")
-        return number
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return what a node says."""
+        value = super().construct_object(node, deep)
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise UnsoundYaml(_line(node), f"a number has more than {MAX_BITS} bits")
+        return value
 
 
-_Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.construct_yaml_int)
+def _line(part: yaml.Node | yaml.Event) -> int | None:
+    return None if part.start_mark is None else part.start_mark.line + 1
 
 
 def _check_events(text: str) -> None:
@@ -76,7 +77,7 @@ def _check_events(text: str) -> None:
             depth -= 1
         if not isinstance(event, NodeEvent):
             continue
-        line = event.start_mark.line + 1
+        line = _line(event)
         if isinstance(event, AliasEvent) or event.anchor is not None:
             raise UnsoundYaml(line, "anchors and aliases are not read here; write it out")
         if isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
@@ -94,5 +95,5 @@ def _check_keys(node: yaml.Node | None) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise UnsoundYaml(key.start_mark.line + 1, "a key is a list or a mapping; write a name")
+                raise UnsoundYaml(_line(key), "a key is a list or a mapping; write a name")
             _check_keys(value)

@@ -7,6 +7,7 @@ asked for at once, are the model's and the settings' to say. `max_response_time`
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -157,27 +158,28 @@ def _config(examples: int, phases: Sequence[str], seed: int, key: str | None) ->
 
 
 def _settle(case: Any, number: int) -> None:
-    """Ask for few steps where a body leaves them open, and every other time for nothing that only settings know.
+    """Ask for few steps where a body leaves them open; of what fits the schema every other time for what all know.
 
     Names of policies, schedulers and models are texts to the document; made up, they would be refused every time, and
-    no answer with images were ever seen.
+    no answer with images were ever seen. What is meant not to fit keeps all that is wrong with it.
     """
-    body = case.body
-    if case.method != "POST" or case.operation.path not in STEPS_FIELD or not isinstance(body, dict):
+    if case.method != "POST" or case.operation.path not in STEPS_FIELD or not isinstance(case.body, dict):
         return
+    fits = case.meta is not None and case.meta.generation.mode.is_positive
     *into, name = STEPS_FIELD[case.operation.path]
+    case.body = body = copy.deepcopy(case.body)
     for part in into:
-        if body.get(part) is None:
+        if part not in body or (fits and body[part] is None):
             body[part] = {}
         body = body[part]
         if not isinstance(body, dict):
             return
-    if body.get(name) is None:
+    if name not in body or (fits and body[name] is None):
         body[name] = STEPS
-    if number % 2:
+    if fits and number % 2:
         for part in (case.body, body):
-            for field in UNKNOWABLE & part.keys():
-                del part[field]
+            for field_name in UNKNOWABLE & part.keys():
+                del part[field_name]
 
 
 def _findings(event: events.ScenarioFinished) -> list[Finding]:

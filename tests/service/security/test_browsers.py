@@ -123,7 +123,7 @@ def test_pages_of_other_origins_are_told_nothing_unless_they_are_configured(clie
     answer = client.get("/policies", headers={"Origin": STUDIO})
     assert not [name for name in answer.headers if name.startswith("access-control-")]
     refused = preflight(client, STUDIO)
-    assert refused.status_code == 405
+    assert refused.status_code in (403, 405)
     assert not [name for name in refused.headers if name.startswith("access-control-")]
 
 
