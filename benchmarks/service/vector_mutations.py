@@ -197,13 +197,13 @@ def _other_values(sound: bytes, chance: random.Random) -> bytes:
 def _another_kind_of_file(sound: bytes, chance: random.Random) -> bytes:
     zipped, state = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("vector.safetensors", bytes(2**20))
+        archive.writestr(zipfile.ZipInfo("vector.safetensors"), bytes(2**20))
     torch.save({"vector": torch.zeros(4)}, state)
     return chance.choice(
         (
             pickle.dumps({"vector": [1.0]}),
-            gzip.compress(sound),
-            gzip.compress(bytes(2**22)),
+            gzip.compress(sound, mtime=0),
+            gzip.compress(bytes(2**22), mtime=0),
             zipped.getvalue(),
             state.getvalue(),
             b"\x89PNG\r\n\x1a\n" + sound,
