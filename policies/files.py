@@ -15,8 +15,11 @@ from pydantic_core import ErrorDetails
 
 from policies.document import Policy
 from policies.errors import PolicyError, PolicyFileError, choose_from
+from policies.plain_yaml import UnsoundYaml, composed, constructed
 
 SUFFIXES = (".yaml", ".yml", ".json")
+MAX_FILE_BYTES = 256 * 2**10
+"""A policy of a thousand rules has some 100 KiB."""
 
 
 class _Problem(NamedTuple):
@@ -31,26 +34,7 @@ class _Problem(NamedTuple):
 
 def read_policy(file: Path) -> Policy:
     """Return the policy of a file, which has a name and a version; PolicyFileError names every problem."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        if file.suffix == ".json":
-            content = json.loads(text)
-            # For the lines: JSON is YAML, but for tabs between its parts; in its texts they are written as \\t.
-            root = yaml.compose(text.replace("\t", " "), yaml.SafeLoader)
-        else:
-            content = yaml.safe_load(text)
-            root = yaml.compose(text, yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise _refused(file, [_Problem(None, "", f"cannot be read: {error}")]) from error
-    except json.JSONDecodeError as error:
-        raise _refused(file, [_Problem(error.lineno, "", f"is no JSON: {error.msg}.")]) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise _refused(file, [_Problem(line, "", f"is no YAML: {error.problem}.")]) from error
-    except yaml.YAMLError as error:
-        raise _refused(file, [_Problem(None, "", f"is no YAML: {error}.")]) from error
-    if not isinstance(root, yaml.MappingNode):
-        raise _refused(file, [_Problem(1, "", "holds no policy. Write keys such as 'name: people'.")])
+    content, root = _parsed(file, _text_of(file))
     problems = [*_named_twice(root)]
     problems += [
         _Problem(1, key, f"is missing. {cure}")
@@ -67,6 +51,39 @@ def read_policy(file: Path) -> Policy:
     if problems:
         raise _refused(file, problems)
     return policy
+
+
+def _text_of(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_FILE_BYTES + 1)
+        text = content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refused(file, [_Problem(None, "", f"cannot be read: {error}")]) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise _refused(file, [_Problem(None, "", f"is larger than {MAX_FILE_BYTES:,} bytes: no policy is.")])
+    return text
+
+
+def _parsed(file: Path, text: str) -> tuple[dict[str, object], yaml.MappingNode]:
+    """Return what the document says, and its nodes, which know their lines."""
+    is_json = file.suffix == ".json"
+    try:
+        content = json.loads(text) if is_json else None
+        # For the lines: JSON is YAML, but for tabs between its parts; in its texts they are written as \\t.
+        root = composed(text.replace("\t", " ") if is_json else text)
+        if not is_json:
+            content = constructed(root)
+    except json.JSONDecodeError as error:
+        raise _refused(file, [_Problem(error.lineno, "", f"is no JSON: {error.msg}.")]) from error
+    except UnsoundYaml as error:
+        kind = "cannot be read as JSON" if is_json else "is no YAML"
+        raise _refused(file, [_Problem(error.line, "", f"{kind}: {error.problem}.")]) from error
+    except (ValueError, RecursionError) as error:
+        raise _refused(file, [_Problem(None, "", f"cannot be read: {error}.")]) from error
+    if not isinstance(root, yaml.MappingNode) or not isinstance(content, dict):
+        raise _refused(file, [_Problem(1, "", "holds no policy. Write keys such as 'name: people'.")])
+    return content, root
 
 
 def read_policies(folder: Path) -> dict[str, Policy]:

@@ -17,7 +17,9 @@ from service.access import Access
 from service.audit.log import open_audit_log
 from service.body_limit import BodyLimit
 from service.browser_guard import BrowserGuard
+from service.cross_origin import allow_origins
 from service.degraded_header import DegradedHeader
+from service.described import describe
 from service.draining import Draining
 from service.http_errors import answer, install_handlers
 from service.jobs.desk import JobDesk
@@ -28,6 +30,7 @@ from service.observability.tracing import Tracing
 from service.readiness import Readiness, Ready, State
 from service.routes import (
     admin,
+    docs,
     generate,
     health,
     huggingface,
@@ -38,6 +41,7 @@ from service.routes import (
     vectors,
     webui,
 )
+from service.security_headers import SecurityHeaders
 from service.settings import Settings
 from service.state.degrading import DEGRADING, Degrading
 from service.state.shared import open_state
@@ -117,6 +121,8 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         summary="Images from a frozen text-to-image model, steered by policy, each with its provenance.",
         version=version("trimtab"),
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.metrics = metrics
@@ -133,9 +139,24 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     app.add_middleware(DegradedHeader, degraded=degraded)
     if settings.guards_against_pages:
         app.add_middleware(BrowserGuard, allowed_hosts=settings.allowed_hosts, answer=answer)
+    allow_origins(app, settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
     install_handlers(app)
-    for routes in (generate, jobs, vectors, policies, admin, health, openai, huggingface, webui, pictures):
+    for routes in (
+        generate,
+        jobs,
+        vectors,
+        policies,
+        admin,
+        health,
+        openai,
+        huggingface,
+        webui,
+        pictures,
+        docs,
+    ):
         app.include_router(routes.router)
     for images in (openai.images, webui.images):
         app.include_router(images)
+    describe(app)
     return app

@@ -16,7 +16,8 @@ ServiceError
 │   ├── UnknownPolicyError
 │   ├── UnknownPlaceError
 │   ├── ConflictingOptionsError
-│   └── UnusableKeyError
+│   ├── UnusableKeyError
+│   └── NotFiniteError
 ├── UnknownVectorError         a vector was asked for that is not loaded
 ├── NotReadyError              the model is still loading
 ├── LoadFailedError            the model cannot be loaded, or a configured policy cannot be followed
@@ -346,3 +347,7 @@ class CredentialsError(ServiceError):
 
 class UnreadablePictureError(ServiceError):
     """A file that is no picture that can be read."""
+
+
+class NotFiniteError(RequestError):
+    """A number that is infinite or none, which an answer in JSON could not say back."""

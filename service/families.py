@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from service import basic_auth
-from service.schemas import ErrorDetail
+from service.schemas import ErrorDetail, ErrorResponse
 from service.wire import huggingface, openai, webui
 from service.wire.native import GenerateBody
+from service.wire.openai_answers import OpenAIError
+from service.wire.webui_answers import WebUIError
 
 ErrorBody: TypeAlias = Mapping[str, JsonValue]
 
@@ -36,6 +38,8 @@ class Family:
     inside: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     """What it calls the service's fields, where that is something else."""
+    error_model: type[BaseModel] = ErrorResponse
+    """What `error` returns, as GET /openapi.json describes it."""
 
     challenges: Sequence[str] = ()
     """How it may show its key beside as a bearer, as the header WWW-Authenticate says."""
@@ -50,19 +54,28 @@ class Family:
 
 NATIVE = Family()
 FAMILIES = (
-    Family("/v1/", openai.error_body, {422: 400}, tuple(openai.ImagesRequest.model_fields), "", openai.NAMES),
+    Family(
+        "/v1/",
+        openai.error_body,
+        {422: 400},
+        tuple(openai.ImagesRequest.model_fields),
+        names=openai.NAMES,
+        error_model=OpenAIError,
+    ),
     Family(
         "/hf/",
         huggingface.error_body,
         fields=tuple(huggingface.Parameters.model_fields),
         inside="parameters.",
         names=MappingProxyType(huggingface.NAMES),
+        error_model=huggingface.HuggingFaceError,
     ),
     Family(
         "/sdapi/",
         webui.error_body,
         fields=tuple(webui.Txt2ImgRequest.model_fields),
         names=webui.NAMES,
+        error_model=WebUIError,
         challenges=[basic_auth.CHALLENGE],
     ),
 )

@@ -6,6 +6,7 @@ error's ancestors, nearest first.
 
 import json
 import logging
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,11 +22,13 @@ import policies.errors as policy_errors
 import service.errors as service_errors
 import vectors
 from policies.errors import PolicyError, choose_from
+from service.allowed_methods import allowed_methods
 from service.errors import RequestError, ServiceError
 from service.families import NATIVE, Family, family_of
 from service.observability.trail import current
 from service.retry_headers import retry_headers
 from service.schemas import POLICY_TAGS, ErrorDetail
+from service.security_headers import API_HEADERS
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +119,7 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.AuditLogError: Refusal(503, "audit_log_unusable"),
     service_errors.AuditUnavailableError: Refusal(503, "audit_unavailable"),
     service_errors.CredentialsError: Refusal(503, "credentials_unusable"),
+    service_errors.NotFiniteError: Refusal(422, "not_finite"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
@@ -158,7 +162,7 @@ def explained(error: Exception, path: str) -> tuple[int, ErrorDetail]:
     family = family_of(path)
     status, detail = _explained(error, family)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
-        logger.error("A request to %s failed.", path, exc_info=error)
+        logger.error("A request to %r failed.", path, exc_info=error)
     if isinstance(error, RequestError | PolicyError | RequestValidationError):
         status = family.statuses.get(status, status)
     return status, detail
@@ -177,9 +181,13 @@ async def answer(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = ", ".join(["Bearer", *family_of(path).challenges])
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = allowed_methods(request.app.routes, request.scope)
     # Written in ASCII: a value may hold what UTF-8 cannot, such as half of a surrogate pair.
     body = json.dumps(family_of(path).error(status, detail), ensure_ascii=True)
-    return Response(body, status, {**headers, **retry_headers(error)}, media_type="application/json")
+    # What fails unforeseen is answered outside the middleware that adds them.
+    headers = {**API_HEADERS, **headers, **retry_headers(error)}
+    return Response(body, status, headers, media_type="application/json")
 
 
 def _explained(error: Exception, family: Family) -> tuple[int, ErrorDetail]:
@@ -270,6 +278,8 @@ def _echo(value: object) -> JsonValue:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
         text = repr(value)
+    except RecursionError:  # as deep as the parser's stack allows, and the writer's does not
+        text = reprlib.repr(value)
     else:
         if len(text) <= MAX_ECHO_CHARACTERS:
             parsed: JsonValue = json.loads(text)

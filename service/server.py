@@ -17,8 +17,15 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI) -> None:
         # The app logs its requests itself; what uvicorn says goes where all else does.
-        config = uvicorn.Config(app, timeout_graceful_shutdown=GRACE_S, log_config=None, access_log=False)
-        super().__init__(config)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                timeout_graceful_shutdown=GRACE_S,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+            )
+        )
         self._draining: Draining = app.state.draining
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

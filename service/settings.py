@@ -36,6 +36,7 @@ from policies.prompt_reading.phrase_patterns import load_patterns
 from service.configured import ConfiguredPolicies
 from service.loopback import is_loopback
 from service.observability.logs import LogFormat, LogLevel
+from service.origins import Origin
 from service.schemas import POLICY_TAGS, PolicyOrName
 from service.state.address import check_address
 from service.state.jobs import CLAIM_KEPT_S, RESULT_KEPT_S
@@ -226,6 +227,9 @@ class Settings(BaseSettings):
         default=None,
         pattern=r"^https?://",
         description="An RFC 3161 timestamp authority, asked for each image file. Default: none.",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(), description="The origins whose pages may ask from browsers. Default: none; * is all."
     )
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -420,7 +424,7 @@ def load_settings(options: Mapping[str, object] | None = None) -> Settings:
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise SettingsError(f"The configuration file {file} cannot be read: {error}") from error
     if content is None:
         return {}

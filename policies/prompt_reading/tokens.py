@@ -4,11 +4,12 @@ Entry points: `tokenised`, `Token`, `noun_lemma`, `parts_of_speech`.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
 from lemminflect import getAllLemmas, getLemma
+
+from policies.prompt_reading.lookalikes import plain_letters
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*['’]?|&")
 _BREAK = re.compile(r"[,;:|()\[\]{}!?\n\"“”]|\.(?=\s|$)|\s[-–—]\s")
@@ -91,7 +92,7 @@ _PLURALS = frozenset({"people", "police", "folk", "public", "clergy"})
 
 def tokenised(text: str) -> list[Token]:
     """Return the words of a text."""
-    normal = unicodedata.normalize("NFKC", text)
+    normal = plain_letters(text)
     tokens: list[Token] = []
     segment, end = 0, 0
     for found in _WORD.finditer(normal):

@@ -56,7 +56,7 @@ def with_added(
 def _content(path: Path, kind: str) -> object:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise LexiconError(
             f"The {kind} {path} cannot be read: {error}.", value=str(path), cure="Give a YAML file."
         ) from error

@@ -39,7 +39,11 @@ def readyz(generation: ReadyGeneration, shared: SharedStateOf) -> ReadyResponse:
     )
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(metrics: MetricsOf) -> Response:
     """Give the metrics in Prometheus's text format."""
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

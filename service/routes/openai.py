@@ -23,7 +23,8 @@ from service.errors import UnknownModelError
 from service.routes.counted import CountedRoute
 from service.routes.event_stream import streamed
 from service.routes.pictures import address_for
-from service.wire.openai import ImagesRequest, images_answer, model_card
+from service.wire.openai import ImagesRequest, images_answer
+from service.wire.openai_answers import ImagesAnswer, ModelCard, ModelList
 from service.wire.openai_events import OpenAIWords, preview_every
 
 router = APIRouter(prefix="/v1", tags=["clients that exist"], dependencies=[needs("read")])
@@ -35,7 +36,11 @@ _STARTED_S = int(time.time())
 """When the model is said to have been created: nothing is known of its making."""
 
 
-@images.post("/images/generations")
+@images.post(
+    "/images/generations",
+    response_model=ImagesAnswer,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
 async def generate_images(
     body: ImagesRequest,
     request: Request,
@@ -76,16 +81,16 @@ async def generate_images(
 
 
 @router.get("/models")
-def list_models(generation: ReadyGeneration) -> dict[str, JsonValue]:
+def list_models(generation: ReadyGeneration) -> ModelList:
     """List the one model that is loaded."""
-    return {"object": "list", "data": [model_card(generation.loaded.name, _STARTED_S)]}
+    return ModelList(data=(ModelCard(id=generation.loaded.name, created=_STARTED_S),))
 
 
-@router.get("/models/{model:path}")
-def show_model(model: str, generation: ReadyGeneration) -> dict[str, JsonValue]:
+@router.get("/models/{model:path}", responses={404: {"description": "It is not the one that is loaded."}})
+def show_model(model: str, generation: ReadyGeneration) -> ModelCard:
     """Show the model that is loaded."""
     _check_model(model, generation.loaded.name)
-    return model_card(model, _STARTED_S)
+    return ModelCard(id=model, created=_STARTED_S)
 
 
 def _check_model(asked: str | None, loaded: str) -> None:

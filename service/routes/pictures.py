@@ -34,7 +34,11 @@ def show_picture(name: str, shared: SharedStateOf) -> Response:
             value=name,
             cure=f"Addresses hold for {PICTURE_KEPT_S // 60} minutes; ask for the images again.",
         )
-    headers = {"Cache-Control": f"private, max-age={PICTURE_KEPT_S}, immutable"}
+    headers = {
+        "Cache-Control": f"private, max-age={PICTURE_KEPT_S}, immutable",
+        # It is there to be shown on pages of whoever was given its address.
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
     return Response(picture.data, headers=headers, media_type=picture.media_type)
 
 

@@ -3,11 +3,11 @@
 import json
 
 from fastapi import APIRouter, Response
-from pydantic import JsonValue
 
 from service.dependencies import CallerOf, ClientGone, OnceOf, ReadyGeneration, ServingOf, needs
 from service.routes.counted import CountedRoute
 from service.wire.webui import Txt2ImgRequest, checkpoint, samplers, txt2img_answer
+from service.wire.webui_answers import Checkpoint, Options, Sampler, Txt2ImgAnswer
 
 router = APIRouter(prefix="/sdapi/v1", tags=["clients that exist"], dependencies=[needs("read")])
 images = APIRouter(
@@ -18,7 +18,7 @@ images = APIRouter(
 )
 
 
-@images.post("/txt2img")
+@images.post("/txt2img", response_model=Txt2ImgAnswer)
 async def txt2img(
     body: Txt2ImgRequest, caller: CallerOf, serving: ServingOf, once: OnceOf, gone: ClientGone
 ) -> Response:
@@ -36,19 +36,19 @@ async def txt2img(
 
 
 @router.get("/samplers")
-def list_samplers() -> list[JsonValue]:
+def list_samplers() -> list[Sampler]:
     """List the samplers by WebUI's names."""
     return samplers()
 
 
 @router.get("/sd-models")
-def list_checkpoints(generation: ReadyGeneration) -> list[dict[str, JsonValue]]:
+def list_checkpoints(generation: ReadyGeneration) -> list[Checkpoint]:
     """List the one model that is loaded."""
     loaded = generation.loaded
     return [checkpoint(loaded.name, loaded.model.fingerprint)]
 
 
 @router.get("/options")
-def show_options(generation: ReadyGeneration) -> dict[str, JsonValue]:
+def show_options(generation: ReadyGeneration) -> Options:
     """Show the one option that clients look for: which model is loaded."""
-    return {"sd_model_checkpoint": generation.loaded.name}
+    return Options(sd_model_checkpoint=generation.loaded.name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from service.schemas import ErrorDetail, GenerateRequest, ImageFormat, Positive, WrittenPrompt
 from service.wire.asked import ClientBody, Drawing, asked
@@ -64,6 +64,17 @@ class TextToImageRequest(ClientBody):
         )
 
 
+class HuggingFaceError(BaseModel):
+    """An error as the client prints it, with the rest beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    error: str
+    error_type: str
+    field: str | None
+    value: JsonValue
+
+
 def image_format_of(accept: str) -> ImageFormat:
     """Return the first format of an Accept header that is made here; PNG where there is none."""
     ranges = (media.partition(";")[0].strip().lower() for media in accept.split(","))
@@ -72,9 +83,9 @@ def image_format_of(accept: str) -> ImageFormat:
 
 def error_body(_status: int, detail: ErrorDetail) -> dict[str, JsonValue]:
     """Return an error as the client prints it, with the rest beside it."""
-    return {
-        "error": f"{detail.message} {detail.cure}",
-        "error_type": detail.code,
-        "field": detail.field,
-        "value": detail.value,
-    }
+    return HuggingFaceError(
+        error=f"{detail.message} {detail.cure}",
+        error_type=detail.code,
+        field=detail.field,
+        value=detail.value,
+    ).model_dump(mode="json")

@@ -1,7 +1,7 @@
 """OpenAI's images API, as the `openai` client speaks it: request, answer, models, errors.
 
-Entry points: `ImagesRequest`, `images_answer`, `model_card`, `error_body`. What the service has beyond it, seeds and
-vectors, stands beside OpenAI's fields. `openai_events` has the streams.
+Entry points: `ImagesRequest`, `images_answer`, `error_body`. What the service has beyond it, seeds and vectors, stands
+beside OpenAI's fields. `openai_answers` has the answers as models, `openai_events` the streams.
 """
 
 import base64
@@ -16,6 +16,7 @@ from service.errors import AllBlockedError, ConflictingOptionsError
 from service.generation import Generated, ProvenImage
 from service.schemas import ErrorDetail, GenerateRequest, ImageFormat, Positive, WrittenPrompt
 from service.wire.asked import Drawing, asked, picture_size
+from service.wire.openai_answers import OpenAIError, OpenAIErrorDetail
 
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"num_images": "n", "height": "size", "width": "size", "image_format": "output_format"}
@@ -173,19 +174,10 @@ def in_base64(file: bytes) -> str:
     return base64.b64encode(file).decode("ascii")
 
 
-def model_card(name: str, created_s: int) -> dict[str, JsonValue]:
-    """Return what GET /v1/models says of a model."""
-    return {"id": name, "object": "model", "created": created_s, "owned_by": "trimtab"}
-
-
 def error_body(status: int, detail: ErrorDetail) -> dict[str, JsonValue]:
     """Return an error as OpenAI's clients read it."""
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {
-        "error": {
-            "message": f"{detail.message} {detail.cure}",
-            "type": kind,
-            "param": detail.field,
-            "code": detail.code,
-        }
-    }
+    said = OpenAIErrorDetail(
+        message=f"{detail.message} {detail.cure}", type=kind, param=detail.field, code=detail.code
+    )
+    return OpenAIError(error=said).model_dump(mode="json")

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
 from policies.errors import choose_from
 from service.answers import encoded_picture, json_item
-from service.errors import UnknownSchedulerError
+from service.errors import NotFiniteError, UnknownSchedulerError
 from service.generation import Generated, ProvenImage
 from service.schemas import (
     ErrorDetail,
@@ -25,6 +25,7 @@ from service.schemas import (
     WrittenPrompt,
 )
 from service.wire.asked import ClientBody, asked
+from service.wire.webui_answers import Checkpoint, Sampler, WebUIError
 from service.wire.webui_fields import NEUTRAL, ignored_in
 
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -75,6 +76,8 @@ class Txt2ImgRequest(ClientBody):
     def _without_ignored(cls, given: object, check: Callable[[object], "Txt2ImgRequest"]) -> "Txt2ImgRequest":
         if not isinstance(given, Mapping):
             return check(given)
+        for name in NEUTRAL.keys() & given.keys():
+            _check_finite(name, given[name])
         body = check({name: value for name, value in given.items() if name not in NEUTRAL})
         body._given, body._ignored = dict(given), ignored_in(given)
         return body
@@ -117,28 +120,33 @@ def txt2img_answer(generated: Generated, body: Txt2ImgRequest) -> dict[str, Json
     }
 
 
-def samplers() -> list[JsonValue]:
+def samplers() -> list[Sampler]:
     """Return what GET /sdapi/v1/samplers answers."""
-    return [{"name": name, "aliases": [ours], "options": {}} for name, ours in SAMPLERS.items()]
+    return [Sampler(name=name, aliases=(ours,)) for name, ours in SAMPLERS.items()]
 
 
-def checkpoint(name: str, fingerprint: str) -> dict[str, JsonValue]:
+def checkpoint(name: str, fingerprint: str) -> Checkpoint:
     """Return what GET /sdapi/v1/sd-models says of a model."""
     digest = fingerprint.removeprefix("sha256:")
-    return {
-        "title": name,
-        "model_name": name,
-        "hash": digest[:10],
-        "sha256": digest,
-        "filename": name,
-        "config": None,
-    }
+    return Checkpoint(title=name, model_name=name, hash=digest[:10], sha256=digest, filename=name)
 
 
 def error_body(_status: int, detail: ErrorDetail) -> dict[str, JsonValue]:
     """Return an error as WebUI's own API has it."""
     said = f"{detail.message} {detail.cure}"
-    return {"error": detail.code, "detail": said, "body": detail.field or "", "errors": said}
+    return WebUIError(error=detail.code, detail=said, body=detail.field or "", errors=said).model_dump(
+        mode="json"
+    )
+
+
+def _check_finite(name: str, value: object) -> None:
+    """Refuse what Python's parser reads and JSON has not: the answer repeats the request."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise NotFiniteError(
+            f"{name} holds a number that is not finite.", field=name, value=value, cure="Leave it out."
+        ) from error
 
 
 def _scheduler(sampler: str | None) -> str | None:

@@ -22,8 +22,7 @@ OPEN = {
     "/readyz",
     "/metrics",
     "/docs",
-    "/docs/oauth2-redirect",
-    "/redoc",
+    "/docs/{name}",
     "/openapi.json",
     "/images/{name}",
 }

@@ -87,7 +87,7 @@ def measure(
     with told_errors(OSError):
         recipe = Recipe(**json.loads((run / "recipe.json").read_text(encoding="utf-8")))
         training = json.loads((run / "training.json").read_text(encoding="utf-8"))
-        pipeline = StableDiffusionPipeline.from_pretrained(output / "pipeline")
+        pipeline = StableDiffusionPipeline.from_pretrained(output / "pipeline", use_safetensors=True)
         oracle = load_oracle(output / "oracle" / "oracle.safetensors")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
