@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from diffusion import Row, Sampling
-from policies.plan import Averted, joined_negative_prompt
+from policies.image_plan import joined_negative_prompt
 from policies.responsible_phrases import Phrases, read_phrases
 from service.audit.chain import text_digest
 from service.audit.entries import made_by
@@ -121,9 +121,8 @@ def _together(entry: ImageEntry, request: Sequence[ImageEntry]) -> list[tuple[Im
 
 
 def _row(entry: ImageEntry, seed: int, prompt: str, asked: str, loaded: LoadedModel) -> Row:
-    averted = [Averted(one.concept, one.words, one.reason) for one in entry.averted]
     steering = {_found(one.reference, one.digest, loaded): one.strength for one in entry.applied}
-    return Row(prompt, seed, joined_negative_prompt(averted, asked), steering)
+    return Row(prompt, seed, joined_negative_prompt([one.words for one in entry.averted], asked), steering)
 
 
 def _found(reference: str, digest: str, loaded: LoadedModel) -> str:
