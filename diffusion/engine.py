@@ -85,6 +85,18 @@ class Engine:
         """How many more U-Net rows of the model's own size could begin at once; below 0 where images wait."""
         return self._loop.free_rows
 
+    def check_room(self, images: int, *, tenant: str = "") -> None:
+        """Refuse at once what `submit` would refuse after all has been prepared.
+
+        Raises QueueFullError where so many images could not wait now, and EngineFailedError where the engine is broken.
+        What has passed may be refused all the same: others may come in between.
+        """
+        self._loop.check_room(tenant, images)
+
+    def done_within_s(self) -> float:
+        """How long all that runs and waits takes, at the rate of late, in seconds; 0 before the first step."""
+        return self._loop.done_within_s()
+
     def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
         """Check everything about rows and look up their vectors; makes nothing.
 

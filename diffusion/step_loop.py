@@ -12,7 +12,8 @@ import math
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -31,11 +32,14 @@ from diffusion.in_flight import InFlight, Order
 from diffusion.rows import GeneratedImage
 from diffusion.runner import Runner
 from diffusion.tickets import Ticket, area_weight
+from diffusion.work_rate import WorkRate
 
 logger = logging.getLogger(__name__)
 
 _DECODED_AT_ONCE = 8
 """Finished images decoded between two steps: few enough that those still denoising hardly wait."""
+_SOONEST_RETRY_S = 1.0
+"""The least that who is refused is told to wait, and what it is told before anything is known of the rate."""
 _LINGER_S = 2.0
 """How long the thread waits for more work before it ends; the next work starts another."""
 
@@ -93,7 +97,7 @@ class StepLoop:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._crashes = 0
-        self._work_per_s = 0.0
+        self._rate = WorkRate()
         self._is_ending = False
         _LOOPS.add(self)
         self.failure: EngineFailedError | None = None
@@ -106,17 +110,37 @@ class StepLoop:
                 raise self.failure
             for job in jobs:
                 job.key = next(self._keys)
-            try:
+            with self._told_when_to_retry():
                 self._admission.submit([_ticket(job, self._native) for job in jobs], self._clock())
-            except QueueFullError as full:
-                if self._work_per_s:
-                    full.retry_after_s = full.work_ahead / self._work_per_s
-                raise
             self._jobs |= {job.key: job for job in jobs}
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="trimtab-engine", daemon=True)
                 self._thread.start()
             self._changed.notify()
+
+    def check_room(self, tenant: str, images: int) -> None:
+        """Raise QueueFullError where so many more images of a tenant may not wait, and EngineFailedError."""
+        with self._changed:
+            if self.failure is not None:
+                raise self.failure
+            with self._told_when_to_retry():
+                self._admission.check_room(tenant, images, self._clock())
+
+    def done_within_s(self) -> float:
+        """How long it takes to do all that is here, at the rate of late, in seconds; 0 before the first step."""
+        with self._changed:
+            work = self._admission.waiting_work + self._admission.running_work
+            return self._rate.seconds_for(work) or 0.0
+
+    @contextmanager
+    def _told_when_to_retry(self) -> Iterator[None]:
+        """Have a full queue say when there will be room."""
+        try:
+            yield
+        except QueueFullError as full:
+            wait_s = self._rate.seconds_for(full.work_ahead)
+            full.retry_after_s = max(_SOONEST_RETRY_S, wait_s or 0.0)
+            raise
 
     def cancel(self, jobs: Sequence[Job]) -> None:
         """Give up jobs that are not finished; their places are free at the next step."""
@@ -187,9 +211,10 @@ class StepLoop:
             self._drop(job)
         for job in expired:
             self._tell(job, Failed(job.image, DeadlineExceeded("The image's deadline has passed.")))
-        if running:
-            self._advance(running)
+        begin = self._clock()
+        work = self._advance(running) if running else 0.0
         self._decode()
+        self._rate.take(work, self._clock() - begin)
         return True
 
     def _drop(self, job: Job) -> None:
@@ -198,9 +223,8 @@ class StepLoop:
             self._runner.drop(job.row)
             job.row = None
 
-    def _advance(self, jobs: Sequence[Job]) -> None:
-        """Take one step of jobs of one shape, and put those that finished to be decoded."""
-        begin = self._clock()
+    def _advance(self, jobs: Sequence[Job]) -> float:
+        """Take one step of jobs of one shape, put those that finished to be decoded, and return the work done."""
         try:
             self._begin([job for job in jobs if job.row is None])
             rows = [job.row for job in jobs if job.row is not None]
@@ -208,22 +232,15 @@ class StepLoop:
             pictures = self._runner.step(rows, [job.row for job in previewed if job.row is not None])
         except torch.OutOfMemoryError as error:
             self._halve(jobs, error)
-            return
-        self._take_time(jobs, self._clock() - begin)
+            return 0.0
         previews = dict(zip((job.key for job in previewed), pictures, strict=True))
         for job, row in zip(jobs, rows, strict=True):
             steps = row.order.schedule.num_steps
             self._tell(job, Stepped(job.image, row.step, steps, previews.get(job.key)))
             if row.is_finished:
                 self._finish(job, row)
-
-    def _take_time(self, jobs: Sequence[Job], seconds: float) -> None:
-        """Keep a running mean of the work done a second, over about the last ten steps."""
         area = area_weight(jobs[0].order.latent_shape[1:], self._native)
-        work = area * sum(len(job.order.passes) for job in jobs)
-        if seconds > 0:
-            latest = work / seconds
-            self._work_per_s += (latest - self._work_per_s) / (10 if self._work_per_s else 1)
+        return area * sum(len(job.order.passes) for job in jobs)
 
     def _begin(self, jobs: Sequence[Job]) -> None:
         """Put jobs on the device that are not there yet."""
@@ -321,7 +338,13 @@ class StepLoop:
                 )
         for job in jobs:
             self._tell(job, Failed(job.image, failed))
-        self._runner = self._make_runner()
+        if self.failure is not None:
+            return
+        try:
+            self._runner = self._make_runner()
+        except Exception as again:
+            logger.exception("The device's state could not be built anew.")
+            self._recover(again)
 
 
 def _ticket(job: Job, native: tuple[int, int]) -> Ticket:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service.access import Access
 from service.body_limit import BodyLimit
+from service.closing_header import ClosingHeader
 from service.degraded_header import DegradedHeader
 from service.draining import Draining
 from service.http_errors import install_handlers
@@ -46,7 +47,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     `on_change` is called on the event loop when the service gets ready or fails to. Raises KeyFileError where the
     settings name keys that cannot be read.
     """
-    metrics, draining = Metrics(), Draining()
+    metrics, draining = Metrics(), Draining(settings.grace_s)
 
     def changed(state: State) -> None:
         metrics.set_ready(isinstance(state, Ready))
@@ -59,7 +60,9 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         app.state.shared, app.state.degrading = shared, degrading
         readiness = Readiness(settings, shared, degrading.ledger, changed)
         app.state.readiness = readiness
-        app.state.desk = desk = JobDesk(shared, degrading.allowances, draining)
+        app.state.desk = desk = JobDesk(
+            shared, degrading.allowances, draining, max_waiting=settings.max_waiting_jobs
+        )
         loading = asyncio.create_task(readiness.load())
         worker = Worker(shared, readiness.generation, metrics, draining, claim_kept_s=settings.claim_kept_s)
         working = asyncio.create_task(worker.run())
@@ -67,7 +70,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
             yield
         finally:
             loading.cancel()
-            draining.begin()
+            draining.leave()
             await working
             desk.close()
             await asyncio.to_thread(readiness.close)
@@ -84,7 +87,12 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     app.state.metrics = metrics
     app.state.draining = draining
     app.state.access = Access(settings)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger={admin.UPLOAD_PATH: MAX_FILE_BYTES})
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=MAX_BODY_BYTES,
+        larger={admin.UPLOAD_PATH: MAX_FILE_BYTES},
+        timeout_s=settings.body_timeout_s,
+    )
 
     def degraded() -> frozenset[str]:
         """Return what this process counts alone; nothing before it has started."""
@@ -93,6 +101,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
 
     metrics.watch_degraded(DEGRADING, degraded)
     app.add_middleware(DegradedHeader, degraded=degraded)
+    app.add_middleware(ClosingHeader, draining=draining)
     install_handlers(app)
     for routes in (generate, jobs, vectors, policies, admin, health, openai, huggingface, webui, pictures):
         app.include_router(routes.router)

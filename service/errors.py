@@ -16,7 +16,9 @@ ServiceError
 │   ├── UnknownPolicyError
 │   ├── UnknownPlaceError
 │   ├── ConflictingOptionsError
-│   └── UnusableKeyError
+│   ├── UnusableKeyError
+│   ├── TooMuchWorkError
+│   └── TooMuchTimeError
 ├── UnknownVectorError         a vector was asked for that is not loaded
 ├── NotReadyError              the model is still loading
 ├── LoadFailedError            the model cannot be loaded, or a configured policy cannot be followed
@@ -47,7 +49,10 @@ ServiceError
 ├── VectorRangeError           an uploaded vector is too strong, or would do nothing
 ├── AgainstPoliciesError       a vector with which configured policies could not be followed
 ├── NeededVectorError          a vector without which configured policies could not be followed
-└── PolicyReloadError          the policies as they are now cannot be used
+├── PolicyReloadError          the policies as they are now cannot be used
+├── ShuttingDownError          this replica is about to end
+├── TooManyConnectionsError    as many connections are open as may
+└── OutOfTimeError             the images were not made within the request's time
 """
 
 import math
@@ -292,3 +297,46 @@ class NeededVectorError(ServiceError):
 
 class PolicyReloadError(ServiceError):
     """The policies as they are configured now cannot be used; those that were there stay."""
+
+
+class TooMuchWorkError(RequestError):
+    """More pixels x steps than one request may ask for."""
+
+
+class TooMuchTimeError(RequestError):
+    """More time than a request may be given."""
+
+
+class ShuttingDownError(ServiceError):
+    """This replica is about to end: another one, or its successor, answers after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "This replica is shutting down.", cure=f"Ask another, or try again in {retry_after_s} seconds."
+        )
+        self.retry_after_s = retry_after_s
+
+
+class OutOfTimeError(ServiceError):
+    """What was asked for was not made within the time that it was given."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(
+            f"The images were not made within the {timeout_s:g} seconds that the request has.",
+            field="timeout_s",
+            value=timeout_s,
+            cure="Allow more time, ask for fewer images or steps, or hand it in as a job: POST /jobs.",
+        )
+        self.timeout_s = timeout_s
+
+
+class TooManyConnectionsError(ServiceError):
+    """As many connections are open as may; try again after `retry_after_s` seconds."""
+
+    retry_after_s = 1
+
+    def __init__(self, max_connections: int) -> None:
+        super().__init__(
+            f"{max_connections} connections are open, and no more may.",
+            cure=f"Try again in {self.retry_after_s} second, and use connections more than once.",
+        )

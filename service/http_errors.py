@@ -1,7 +1,7 @@
 """How every error is answered: one table of HTTP statuses and codes, and of each family of clients one form.
 
-Entry points: `install_handlers`, `code_of`, `detail_of`, `explained`. The table is read along an error's ancestors,
-nearest first.
+Entry points: `install_handlers`, `answered`, `code_of`, `detail_of`, `explained`. The table is read along an error's
+ancestors, nearest first.
 """
 
 import json
@@ -109,6 +109,11 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.AgainstPoliciesError: Refusal(409, "against_policies"),
     service_errors.NeededVectorError: Refusal(409, "vector_needed"),
     service_errors.PolicyReloadError: Refusal(409, "policies_not_reloaded"),
+    service_errors.TooMuchWorkError: Refusal(422, "too_much_work"),
+    service_errors.TooMuchTimeError: Refusal(422, "too_much_time"),
+    service_errors.ShuttingDownError: Refusal(503, "shutting_down"),
+    service_errors.OutOfTimeError: Refusal(504, "deadline_exceeded"),
+    service_errors.TooManyConnectionsError: Refusal(503, "too_many_connections"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
@@ -124,15 +129,16 @@ HTTP_CODES: Mapping[int, str] = {
     400: "unreadable_body",
     404: "unknown_address",
     405: "wrong_method",
+    408: "body_too_slow",
     413: "body_too_large",
 }
 
 
 def install_handlers(app: FastAPI) -> None:
     """Answer every error of this app with an ErrorResponse."""
-    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(HTTPException, answered)
     for error in REFUSALS:
-        app.add_exception_handler(error, _answer)
+        app.add_exception_handler(error, answered)
 
 
 def code_of(error: Exception) -> str:
@@ -156,7 +162,8 @@ def detail_of(error: Exception) -> ErrorDetail:
     return _explained(error, NATIVE)[1]
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+async def answered(request: Request, error: Exception) -> Response:
+    """Return the answer that tells of an error, in the form of the clients that ask at this address."""
     path = request.url.path
     status, detail = explained(error, path)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}

@@ -1,7 +1,7 @@
 """What of a request depends on the settings' limits and on the loaded model.
 
-Entry points: `check_request`, `check_sampling`, `check_negative_prompt` and `check_words_can_act`. The engine checks
-again; here every refusal names its field.
+Entry points: `check_request`, `check_sampling`, `check_negative_prompt`, `check_words_can_act` and `time_given_s`. The
+engine checks again; here every refusal names its field.
 """
 
 from diffusion import SCHEDULERS, DiffusionModel
@@ -17,6 +17,8 @@ from service.errors import (
     TooLittleGuidanceError,
     TooManyImagesError,
     TooManyStepsError,
+    TooMuchTimeError,
+    TooMuchWorkError,
     UnknownSchedulerError,
 )
 from service.schemas import GenerateRequest
@@ -96,6 +98,20 @@ def check_sampling(request: GenerateRequest, policy: Policy) -> None:
         )
 
 
+def time_given_s(request: GenerateRequest, settings: Settings) -> float:
+    """Return how long the client of a request waits for it, in seconds; raises TooMuchTimeError."""
+    if request.timeout_s is None:
+        return settings.timeout_s
+    if request.timeout_s > settings.max_timeout_s:
+        raise TooMuchTimeError(
+            f"{request.timeout_s:g} seconds are more than a request may be given.",
+            field="timeout_s",
+            value=request.timeout_s,
+            cure=f"Give at most {settings.max_timeout_s:g}, or hand it in as a job: POST /jobs.",
+        )
+    return request.timeout_s
+
+
 def check_negative_prompt(negative_prompt: str, model: DiffusionModel) -> None:
     """Raise OverlongPromptError where the model would not read the end of a request's and a policy's words together."""
     _check_length("negative_prompt", negative_prompt, model)
@@ -133,6 +149,21 @@ def _check_size(request: GenerateRequest, model: DiffusionModel, settings: Setti
             field=field,
             value=pixels,
             cure=f"Keep height times width within {settings.max_pixels} pixels.",
+        )
+    pixel_steps = height * width * request.num_inference_steps * request.num_images
+    if pixel_steps > settings.max_pixel_steps:
+        most = settings.max_pixel_steps // (height * width * request.num_inference_steps)
+        raise TooMuchWorkError(
+            f"{request.num_images} images of {height} x {width} pixels in {request.num_inference_steps} steps are too "
+            "much for one request.",
+            field="num_images",
+            value=request.num_images,
+            cure=f"Keep images x height x width x steps within {settings.max_pixel_steps}: "
+            + (
+                f"ask for at most {most} such images."
+                if most
+                else "ask for a smaller picture or fewer steps."
+            ),
         )
 
 

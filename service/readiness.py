@@ -5,8 +5,8 @@ Entry point: `Readiness`, owned by the app's lifespan.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from policies.ledger import Ledger
@@ -23,6 +23,7 @@ from service.generation import Generation
 from service.loading import load_service
 from service.settings import Settings
 from service.state.shared import SharedState
+from service.stopwatch import Stopwatch
 from service.watcher import Watcher
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class Ready:
 
     generation: Generation
     catalogue: Catalogue
+    spent_s: Mapping[str, float] = field(default_factory=dict)
+    """What getting here was spent on, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,12 @@ class Readiness:
         """Load, and end ready or failed."""
         try:
             loaded = await asyncio.to_thread(load_service, self._settings)
-            generation = Generation(loaded, self._settings, self._ledger)
-            self._catalogue = Catalogue(generation, self._settings, self._shared)
-            await self._opened(self._catalogue)
+            watch = Stopwatch(loaded.load_s)
+            with watch.spent_on("prompts"):
+                generation = await asyncio.to_thread(Generation, loaded, self._settings, self._ledger)
+            with watch.spent_on("shared state"):
+                self._catalogue = Catalogue(generation, self._settings, self._shared)
+                await self._opened(self._catalogue)
         except LoadFailedError as error:
             self._enter(Failed(error))
         except Exception as error:
@@ -88,7 +94,7 @@ class Readiness:
             self._enter(Failed(LoadFailedError(f"Loading failed: {error!r}.", cure="See the log.")))
         else:
             self._watcher = Watcher(self._catalogue)
-            self._enter(Ready(generation, self._catalogue))
+            self._enter(Ready(generation, self._catalogue, watch.spent_s))
 
     def ready(self) -> Ready:
         """Return what serves requests; raise NotReadyError, LoadFailedError or EngineDownError where nothing does."""
@@ -99,6 +105,20 @@ class Readiness:
                 raise error
             case Loading():
                 raise NotReadyError(RETRY_AFTER_S)
+
+    def check_started(self) -> None:
+        """Raise NotReadyError while loading goes on, and LoadFailedError where it failed; what came later is not asked."""
+        match self._state:
+            case Loading():
+                raise NotReadyError(RETRY_AFTER_S)
+            case Failed(LoadFailedError() as error):
+                raise error
+
+    def check_alive(self) -> None:
+        """Raise EngineDownError where only another process can go on."""
+        match self.state:
+            case Failed(EngineDownError() as error):
+                raise error
 
     def generation(self) -> Generation:
         """Return what makes images; raises as `ready` does."""

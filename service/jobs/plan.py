@@ -19,6 +19,8 @@ class JobPlan(BaseModel):
     planned: Planned
     preview_every: int | None = None
     """A small picture of every image is told each so many steps."""
+    expires_s: float | None = None
+    """When its images are of no use any more, in seconds since 1970; None for never."""
 
     def to_json(self) -> str:
         """Return it as JSON."""
