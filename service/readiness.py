@@ -107,7 +107,7 @@ class Readiness:
                 raise NotReadyError(RETRY_AFTER_S)
 
     def check_started(self) -> None:
-        """Raise NotReadyError while loading goes on, and LoadFailedError where it failed; what came later is not asked."""
+        """Raise NotReadyError while loading goes on and LoadFailedError where it failed, whatever came later."""
         match self._state:
             case Loading():
                 raise NotReadyError(RETRY_AFTER_S)
