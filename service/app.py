@@ -14,6 +14,7 @@ from service.access import Access
 from service.body_limit import BodyLimit
 from service.closing_header import ClosingHeader
 from service.degraded_header import DegradedHeader
+from service.described_limits import described_limits
 from service.draining import Draining
 from service.http_errors import install_handlers
 from service.jobs.desk import JobDesk
@@ -80,6 +81,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     app = FastAPI(
         title="Trimtab",
         summary="Images from a frozen text-to-image model, steered by policy, each with its provenance.",
+        description=described_limits(settings, MAX_BODY_BYTES),
         version=version("trimtab"),
         lifespan=lifespan,
     )
