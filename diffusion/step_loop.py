@@ -134,11 +134,14 @@ class StepLoop:
 
     @contextmanager
     def _told_when_to_retry(self) -> Iterator[None]:
-        """Have a full queue say when there will be room."""
+        """Have a full queue say how long what waits now will take.
+
+        One place is free sooner, but all who were refused would be back for it.
+        """
         try:
             yield
         except QueueFullError as full:
-            wait_s = self._rate.seconds_for(full.work_ahead)
+            wait_s = self._rate.seconds_for(self._admission.waiting_work)
             full.retry_after_s = max(_SOONEST_RETRY_S, wait_s or 0.0)
             raise
 

@@ -22,9 +22,9 @@ MARGIN = 1.5
 
 def run(is_quick: bool) -> Part:
     """Measure the capacity, then let five times as much arrive."""
-    seconds = 15 if is_quick else 120
+    seconds = 12 if is_quick else 120
     with replica(max_waiting=MAX_WAITING, max_batch_rows=MAX_BATCH_ROWS) as served:
-        return asyncio.run(_overload(served, seconds, probes=48 if is_quick else 256))
+        return asyncio.run(_overload(served, seconds, probes=32 if is_quick else 256))
 
 
 async def _overload(served: Replica, seconds: float, probes: int) -> Part:

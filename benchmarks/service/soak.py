@@ -16,6 +16,7 @@ import httpx2
 from rich.progress import Progress
 
 from benchmarks.faults.processes import Replica
+from benchmarks.service.asked import SAMPLED
 from benchmarks.service.part import Part, growth
 from benchmarks.service.replicas import Usage, replica, usage_of
 
@@ -28,7 +29,7 @@ SAMPLES = 50
 
 def run(is_quick: bool) -> Part:
     """Ask for images until there have been enough."""
-    images = 400 if is_quick else 10_000
+    images = 200 if is_quick else 10_000
     with replica() as served:
         return asyncio.run(_soak(served, images))
 
@@ -86,7 +87,7 @@ def _asked(number: int) -> tuple[dict[str, Any], str]:
         "seed": number,
         "num_images": draw.randint(1, 4),
         "num_inference_steps": draw.randint(1, 3),
-        "guidance_scale": draw.choice((1.0, 5.0)),
+        **draw.choice(SAMPLED),
         "image_format": draw.choice(("png", "jpeg", "webp")),
     }
     return body, ("json", "png", "stream", "json", "wrong", "png", "gone", "json")[number % 8]
