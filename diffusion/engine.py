@@ -73,6 +73,8 @@ class Engine:
             clock,
             native=(height, width),
         )
+        self._fitting: set[str] = set()
+        """The digests of vectors that are known to fit the model."""
         self._schedule = lru_cache(maxsize=256)(partial(schedule, config=model.scheduler_config))
 
     @property
@@ -133,7 +135,10 @@ class Engine:
         """Look up vectors by the names that steerings use, and see that they fit the model."""
         found = {name: self.vectors.resolve(name) for name in names}
         for stored in found.values():
-            check_fit(self.model.pipe.unet, stored.vector)
+            # The model never changes, and a digest names one vector: what fits once fits ever after.
+            if stored.digest not in self._fitting:
+                check_fit(self.model.pipe.unet, stored.vector)
+                self._fitting.add(stored.digest)
         return found
 
     def generate(
