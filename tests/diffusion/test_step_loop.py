@@ -440,6 +440,34 @@ def test_an_image_of_no_numbers_fails_alone(engine, make_vector, sd1, library):
     assert list(pictures(events)) == [0]
 
 
+def test_a_device_that_cannot_be_built_anew_is_broken_for_good_and_nobody_waits_for_it(engine, monkeypatch):
+    def broken(*_: object) -> None:
+        raise RuntimeError("gone")
+
+    monkeypatch.setattr(engine._loop, "_make_runner", broken)
+    with before_each_pass(engine.model, broken), pytest.raises(EngineFailedError):
+        engine.generate([ROW], SHORT)
+    deadline = time.monotonic() + 30
+    while engine.failure is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for refused in (lambda: engine.generate([ROW], SHORT), lambda: engine.check_room(1)):
+        with pytest.raises(EngineFailedError, match="Restart the process"):
+            refused()
+
+
+def test_room_is_refused_as_it_would_be_when_handed_in(sd1, library):
+    engine = Engine(sd1, library, 4, max_waiting=3)
+    engine.check_room(3)
+    with pytest.raises(QueueFullError, match="at most 3 images at once"):
+        engine.check_room(4)
+    assert engine.done_within_s() == 0
+    submission = engine.submit(engine.prepare([ROW] * 3, Sampling(900)), lambda _event: None)
+    with pytest.raises(QueueFullError):
+        engine.check_room(4)
+    submission.cancel()
+
+
 def test_a_broken_step_fails_what_is_in_flight_and_the_engine_begins_anew_once(engine):
     def broken(_rows: int) -> None:
         raise RuntimeError("broken")
