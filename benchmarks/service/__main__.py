@@ -9,6 +9,8 @@ Every part starts services of its own on the demo model. Exits 1 where a claim d
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -41,6 +43,8 @@ def main(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Show each claim, and whether it holds; see the head of this file."""
+    # So that what was started is ended, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = part or list(PARTS)
     for name in names:
         if name not in PARTS:
