@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from diffusion.model import DiffusionModel
-from diffusion.site import site_map
+from diffusion.site import note_shape, site_map
 
 
 @torch.no_grad()
@@ -24,4 +24,5 @@ def site_scale(model: DiffusionModel, site: str) -> float:
         lambda _module, _inputs, output: outputs.append(site_map(site, output))
     ):
         model.predict(noise.to(model.device), timesteps, model.encode_negative([""] * 4))
+    note_shape(model.pipe.unet, site, (noise.shape[-2], noise.shape[-1]), outputs[0])
     return outputs[0].float().square().mean().sqrt().item()

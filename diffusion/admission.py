@@ -121,9 +121,14 @@ class Admission:
             if ticket.unet_rows > capacity:
                 raise RowTooLargeError(unet_rows=ticket.unet_rows, capacity=capacity, shape=ticket.shape)
         self._expire(now_s)
-        self._check_limits(tickets)
+        self._check_limits(Counter(ticket.tenant for ticket in tickets))
         for ticket in tickets:
             self._enter(ticket)
+
+    def check_room(self, tenant: str, rows: int, now_s: float) -> None:
+        """Raise QueueFullError where so many rows of a tenant could not wait now: what `submit` would say of them."""
+        self._expire(now_s)
+        self._check_limits({tenant: rows})
 
     def next_step(self, now_s: float) -> Decision:
         """Drop what is too late; choose the shape that steps, and who joins it.
@@ -229,10 +234,11 @@ class Admission:
         """The device work left of the rows that run, in the unit of `Ticket.work`."""
         return sum(pool.running_work for pool in self._pools.values())
 
-    def _check_limits(self, tickets: Sequence[Ticket]) -> None:
-        self._check_limit(self.waiting_count, len(tickets), self._max_waiting, None)
+    def _check_limits(self, requested_by: Mapping[str, int]) -> None:
+        """Raise QueueFullError where so many more rows of each tenant may not wait."""
+        self._check_limit(self.waiting_count, sum(requested_by.values()), self._max_waiting, None)
         if self._max_waiting_per_tenant is not None:
-            for tenant, requested in Counter(ticket.tenant for ticket in tickets).items():
+            for tenant, requested in requested_by.items():
                 waiting = sum(pool.waiting_of(tenant) for pool in self._pools.values())
                 self._check_limit(waiting, requested, self._max_waiting_per_tenant, tenant)
 

@@ -74,6 +74,8 @@ class Engine:
             clock,
             native=(height, width),
         )
+        self._fitting: set[str] = set()
+        """The digests of vectors that are known to fit the model."""
         self._schedule = lru_cache(maxsize=256)(partial(schedule, config=model.scheduler_config))
 
     @property
@@ -97,6 +99,18 @@ class Engine:
         Raises ValueError where one is not from 0.001 to 1000.
         """
         self._loop.set_weights(weights)
+
+    def check_room(self, images: int, *, tenant: str = "") -> None:
+        """Refuse at once what `submit` would refuse after all has been prepared.
+
+        Raises QueueFullError where so many images could not wait now, and EngineFailedError where the engine is broken.
+        What has passed may be refused all the same: others may come in between.
+        """
+        self._loop.check_room(tenant, images)
+
+    def done_within_s(self) -> float:
+        """How long all that runs and waits takes, at the rate of late, in seconds; 0 before the first step."""
+        return self._loop.done_within_s()
 
     def prepare(self, rows: Sequence[Row], sampling: Sampling) -> list[Order]:
         """Check everything about rows and look up their vectors; makes nothing.
@@ -134,7 +148,10 @@ class Engine:
         """Look up vectors by the names that steerings use, and see that they fit the model."""
         found = {name: self.vectors.resolve(name) for name in names}
         for stored in found.values():
-            check_fit(self.model.pipe.unet, stored.vector)
+            # The model never changes, and a digest names one vector: what fits once fits ever after.
+            if stored.digest not in self._fitting:
+                check_fit(self.model.pipe.unet, stored.vector)
+                self._fitting.add(stored.digest)
         return found
 
     def generate(

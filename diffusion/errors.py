@@ -88,7 +88,7 @@ class QueueFullError(DiffusionError):
         self.tenant = tenant
         """Whose rows the limit counts; None where it counts everybody's."""
         self.retry_after_s: float | None = None
-        """How long until there will be room, at the rate of late; None before the first step."""
+        """How long what waits takes, at the rate of late, in seconds; None where nobody has said."""
         whose = "" if tenant is None else f" of {tenant!r}"
         cure = (
             f"Ask for at most {limit} images at once."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -285,8 +286,9 @@ class DiffusionModel:
     def _is_sdxl(self) -> bool:
         return isinstance(self.pipe, StableDiffusionXLPipeline)
 
-    @property
+    @cached_property
     def _tokenizers(self) -> list[Any]:
+        # diffusers looks at the pipeline's signature whenever it is asked for its components.
         parts = self.pipe.components
         return [parts[name] for name in ("tokenizer", "tokenizer_2") if parts.get(name) is not None]
 

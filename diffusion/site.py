@@ -63,6 +63,14 @@ def site_shape(unet: UNet2DConditionModel, site: str, latent_size: tuple[int, in
     return measured[site, latent_size]
 
 
+def note_shape(
+    unet: UNet2DConditionModel, site: str, latent_size: tuple[int, int], output: torch.Tensor
+) -> None:
+    """Spare `site_shape` its measurement: `output` [rows, C, h, w] is what the site has given for such latents."""
+    _, channels, height, width = output.shape
+    _MEASURED.setdefault(unet, {})[site, latent_size] = channels, height, width
+
+
 def _measure(unet: UNet2DConditionModel, site: str, latent_size: tuple[int, int]) -> tuple[int, int, int]:
     resolve_site(unet, site)  # what is not there is told before the copy is made
     with torch.device("meta"):

@@ -12,7 +12,8 @@ import math
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -32,11 +33,14 @@ from diffusion.rows import GeneratedImage
 from diffusion.runner import Runner
 from diffusion.statistics import EngineStatistics, Statistics
 from diffusion.tickets import area_weight
+from diffusion.work_rate import WorkRate
 
 logger = logging.getLogger(__name__)
 
 _DECODED_AT_ONCE = 8
 """Finished images decoded between two steps: few enough that those still denoising hardly wait."""
+_SOONEST_RETRY_S = 1.0
+"""The least that who is refused is told to wait, and what it is told before anything is known of the rate."""
 _LINGER_S = 2.0
 """How long the thread waits for more work before it ends; the next work starts another."""
 
@@ -76,7 +80,7 @@ class StepLoop:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._crashes = 0
-        self._work_per_s = 0.0
+        self._rate = WorkRate()
         self._statistics = EngineStatistics()
         self._is_ending = False
         _LOOPS.add(self)
@@ -91,17 +95,40 @@ class StepLoop:
             now_s = self._clock()
             for job in jobs:
                 job.key, job.submitted_s = next(self._keys), now_s
-            try:
+            with self._told_when_to_retry():
                 self._admission.submit([ticket_of(job, self._native) for job in jobs], now_s)
-            except QueueFullError as full:
-                if self._work_per_s:
-                    full.retry_after_s = full.work_ahead / self._work_per_s
-                raise
             self._jobs |= {job.key: job for job in jobs}
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="trimtab-engine", daemon=True)
                 self._thread.start()
             self._changed.notify()
+
+    def check_room(self, tenant: str, images: int) -> None:
+        """Raise QueueFullError where so many more images of a tenant may not wait, and EngineFailedError."""
+        with self._changed:
+            if self.failure is not None:
+                raise self.failure
+            with self._told_when_to_retry():
+                self._admission.check_room(tenant, images, self._clock())
+
+    def done_within_s(self) -> float:
+        """How long it takes to do all that is here, at the rate of late, in seconds; 0 before the first step."""
+        with self._changed:
+            work = self._admission.waiting_work + self._admission.running_work
+            return self._rate.seconds_for(work) or 0.0
+
+    @contextmanager
+    def _told_when_to_retry(self) -> Iterator[None]:
+        """Have a full queue say how long what waits now will take.
+
+        One place is free sooner, but all who were refused would be back for it.
+        """
+        try:
+            yield
+        except QueueFullError as full:
+            wait_s = self._rate.seconds_for(self._admission.waiting_work)
+            full.retry_after_s = max(_SOONEST_RETRY_S, wait_s or 0.0)
+            raise
 
     def cancel(self, jobs: Sequence[Job]) -> None:
         """Give up jobs that are not finished; their places are free at the next step."""
@@ -184,9 +211,10 @@ class StepLoop:
             self._drop(job)
         for job in expired:
             self._tell(job, Failed(job.image, DeadlineExceeded("The image's deadline has passed.")))
-        if running:
-            self._advance(running)
+        begin_s = self._clock()
+        work = self._advance(running) if running else 0.0
         self._decode()
+        self._rate.take(work, self._clock() - begin_s)
         return True
 
     def _drop(self, job: Job) -> None:
@@ -195,9 +223,9 @@ class StepLoop:
             self._runner.drop(job.row)
             job.row = None
 
-    def _advance(self, jobs: Sequence[Job]) -> None:
-        """Take one step of jobs of one shape, and put those that finished to be decoded."""
-        begin = self._clock()
+    def _advance(self, jobs: Sequence[Job]) -> float:
+        """Take one step of jobs of one shape, put those that finished to be decoded, and return the work done."""
+        begin_s = self._clock()
         try:
             self._begin([job for job in jobs if job.row is None])
             rows = [job.row for job in jobs if job.row is not None]
@@ -205,24 +233,16 @@ class StepLoop:
             pictures = self._runner.step(rows, [job.row for job in previewed if job.row is not None])
         except torch.OutOfMemoryError as error:
             self._halve(jobs, error)
-            return
-        self._take_time(jobs, self._clock() - begin)
+            return 0.0
+        unet_rows = sum(len(job.order.passes) for job in jobs)
+        self._statistics.stepped(len(jobs), unet_rows, self._clock() - begin_s)
         previews = dict(zip((job.key for job in previewed), pictures, strict=True))
         for job, row in zip(jobs, rows, strict=True):
             steps = row.order.schedule.num_steps
             self._tell(job, Stepped(job.image, row.step, steps, previews.get(job.key)))
             if row.is_finished:
                 self._finish(job, row)
-
-    def _take_time(self, jobs: Sequence[Job], seconds: float) -> None:
-        """Count a step, and keep a running mean of the work done a second, over about the last ten of them."""
-        area = area_weight(jobs[0].order.latent_shape[1:], self._native)
-        unet_rows = sum(len(job.order.passes) for job in jobs)
-        self._statistics.stepped(len(jobs), unet_rows, seconds)
-        work = area * unet_rows
-        if seconds > 0:
-            latest = work / seconds
-            self._work_per_s += (latest - self._work_per_s) / (10 if self._work_per_s else 1)
+        return area_weight(jobs[0].order.latent_shape[1:], self._native) * unet_rows
 
     def _begin(self, jobs: Sequence[Job]) -> None:
         """Put jobs on the device that are not there yet."""

@@ -17,6 +17,8 @@ from service.access import Access
 from service.audit.log import open_audit_log
 from service.body_limit import BodyLimit
 from service.browser_guard import BrowserGuard
+from service.closing_header import ClosingHeader
+from service.connection_limit import ConnectionLimit
 from service.cross_origin import allow_origins
 from service.degraded_header import DegradedHeader
 from service.described import describe
@@ -71,7 +73,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     `on_change` is called on the event loop when the service gets ready or fails to. Raises KeyFileError where the
     settings name keys that cannot be read, and TracingError where traces are to be sent and cannot be.
     """
-    metrics, draining = Metrics(), Draining()
+    metrics, draining = Metrics(), Draining(settings.grace_s)
     tracing = Tracing(settings.otlp_endpoint)
 
     def changed(state: State) -> None:
@@ -89,7 +91,9 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         audit = open_audit_log(settings)
         readiness = Readiness(settings, shared, degrading.ledger, changed, metrics, audit)
         app.state.readiness = readiness
-        app.state.desk = desk = JobDesk(shared, degrading.allowances, draining)
+        app.state.desk = desk = JobDesk(
+            shared, degrading.allowances, draining, max_waiting=settings.max_waiting_jobs
+        )
         loading = asyncio.create_task(readiness.load())
         worker = Worker(
             shared,
@@ -105,7 +109,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
             yield
         finally:
             loading.cancel()
-            draining.begin()
+            draining.leave()
             await working
             desk.close()
             await asyncio.to_thread(readiness.close)
@@ -128,7 +132,12 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     app.state.metrics = metrics
     app.state.draining = draining
     app.state.access = Access(settings)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, larger={admin.UPLOAD_PATH: MAX_FILE_BYTES})
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=MAX_BODY_BYTES,
+        larger={admin.UPLOAD_PATH: MAX_FILE_BYTES},
+        timeout_s=settings.body_timeout_s,
+    )
 
     def degraded() -> frozenset[str]:
         """Return what this process counts alone; nothing before it has started."""
@@ -137,10 +146,12 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
 
     metrics.watch_degraded(DEGRADING, degraded)
     app.add_middleware(DegradedHeader, degraded=degraded)
+    app.add_middleware(ConnectionLimit, max_connections=settings.max_connections)
     if settings.guards_against_pages:
         app.add_middleware(BrowserGuard, allowed_hosts=settings.allowed_hosts, answer=answer)
     allow_origins(app, settings.cors_origins)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(ClosingHeader, draining=draining)
     install_handlers(app)
     for routes in (
         generate,
@@ -158,5 +169,5 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         app.include_router(routes.router)
     for images in (openai.images, webui.images):
         app.include_router(images)
-    describe(app)
+    describe(app, settings, MAX_BODY_BYTES)
     return app

@@ -5,7 +5,6 @@ Host header, one of another site by the Origin header; both are the browser's to
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -15,9 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import AccessError, ForeignOriginError, UnknownHostError
 from service.loopback import is_loopback
-
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Of probes, which ask by the address of the moment."""
+from service.probes import PROBES
 
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -32,7 +29,7 @@ class BrowserGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer why not."""
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+        if scope["type"] == "http" and scope["path"] not in PROBES:
             try:
                 self._check(Headers(scope=scope))
             except AccessError as refusal:

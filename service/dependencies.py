@@ -1,8 +1,8 @@
 """What the routes are given, as `Annotated` types.
 
 Entry points: `SettingsOf`, `MetricsOf`, `SharedStateOf`, `PoliciesOf`, `ReadyGeneration`, `ReadyCatalogue`,
-`ServingOf`, `CallerOf`, `JobDeskOf`, `ClientGone`, `OnceOf`; and `needs`, which keeps callers without a role off a
-router.
+`ServingOf`, `CallerOf`, `JobDeskOf`, `ClientGone`, `OnceOf`, `ReadinessOf`, `DrainingOf`; and `needs`, which keeps
+callers without a role off a router.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from service.access import Access, check_role
 from service.callers import Caller, Role
 from service.catalogue import Catalogue
 from service.configured import ConfiguredPolicies
+from service.draining import Draining
 from service.families import family_of
 from service.generation import Generation
 from service.jobs.desk import JobDesk
@@ -61,7 +62,15 @@ def _catalogue(request: Request) -> Catalogue:
 
 def _serving(request: Request) -> Serving:
     degrading = cast(Degrading, request.app.state.degrading)
-    return Serving(_generation(request), _metrics(request), degrading.allowances)
+    return Serving(_generation(request), _metrics(request), degrading.allowances, _draining(request))
+
+
+def _draining(request: Request) -> Draining:
+    return cast(Draining, request.app.state.draining)
+
+
+def _readiness(request: Request) -> Readiness:
+    return cast(Readiness, request.app.state.readiness)
 
 
 async def _caller(
@@ -124,6 +133,8 @@ ServingOf = Annotated[Serving, Depends(_serving)]
 OnceOf = Annotated[Once, Depends(_once)]
 JobDeskOf = Annotated[JobDesk, Depends(_desk)]
 ClientGone = Annotated[asyncio.Event, Depends(_client_gone)]
+ReadinessOf = Annotated[Readiness, Depends(_readiness)]
+DrainingOf = Annotated[Draining, Depends(_draining)]
 
 
 def needs(role: Role) -> Dependency:

@@ -1,4 +1,4 @@
-"""What GET /openapi.json says beyond what FastAPI reads from the routes: every refusal, in the form of its family.
+"""What GET /openapi.json says beyond what FastAPI reads from the routes: the limits, and every refusal in its form.
 
 Entry point: `describe`. Which statuses an operation can be answered with follows from what it is: whether it takes a
 key, a body or parameters, and whether it makes images. What a route declares of its own keeps its description.
@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.families import FAMILIES, NATIVE, family_of
 from service.routes.once import MAX_KEY_CHARACTERS
+from service.settings import Settings
 
 Json: TypeAlias = dict[str, Any]
 
@@ -21,14 +22,15 @@ _REF: Final = "#/components/schemas/{model}"
 _IMAGE_MAKERS: Final = frozenset({"images", "clients that exist"})
 """The tags of routes that answer a POST with images."""
 
-_ALWAYS_SERVED: Final = frozenset({"/healthz", "/metrics"})
-"""What is answered whether or not the model is loaded."""
+_ALWAYS_SERVED: Final = frozenset({"/metrics"})
+"""What is answered whatever has become of the model."""
 
 _DESCRIPTIONS: Final[Mapping[int, str]] = {
     400: "The body cannot be read.",
     401: "There is no key, or none that opens.",
     403: "The key may not do this.",
     404: "What the request names is not there.",
+    408: "The body has not come in in time.",
     409: "The same request is being answered; see Retry-After.",
     413: "The body is too large.",
     422: "The request cannot be followed.",
@@ -59,8 +61,9 @@ _IDEMPOTENCY_KEY: Final[Json] = {
 _WWW_AUTHENTICATE: Final[Json] = {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}}
 
 
-def describe(app: FastAPI) -> None:
-    """Have the app describe itself with every status that it answers, and with every body as it is."""
+def describe(app: FastAPI, settings: Settings, max_body_bytes: int) -> None:
+    """Have the app describe itself with its limits, every status that it answers, and every body as it is."""
+    app.description = _limits(settings, max_body_bytes)
 
     def openapi() -> Json:
         if app.openapi_schema is None:
@@ -72,7 +75,12 @@ def describe(app: FastAPI) -> None:
 
 def _described(app: FastAPI) -> Json:
     document = get_openapi(
-        title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        openapi_version="3.1.0",
     )
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -114,10 +122,23 @@ def _statuses(operation: Json, path: str, *, makes_images: bool) -> Iterator[int
     if operation.get("security"):
         yield from (401, 403)
     if "requestBody" in operation:
-        yield from (400, 413, 422)
+        yield from (400, 408, 413, 422)
     if operation.get("parameters"):
         yield 422
     if makes_images:
         yield from (404, 409, 429, 500, 504, 507)
     if path not in _ALWAYS_SERVED:
         yield 503
+
+
+def _limits(settings: Settings, max_body_bytes: int) -> str:
+    """Return the limits of requests under these settings, as Markdown."""
+    limits = (
+        f"a body of {max_body_bytes // 1024} KiB, sent within {settings.body_timeout_s:g} s",
+        f"{settings.max_images} images, of {settings.max_pixels} pixels and {settings.max_steps} steps each",
+        f"images x height x width x steps within {settings.max_pixel_steps}",
+        f"{settings.timeout_s:g} s where it names no `timeout_s`, and at most {settings.max_timeout_s:g} s",
+        f"{settings.max_waiting} images that wait, of all requests together: beyond them the answer is 429, and "
+        "`Retry-After` says when there will be room",
+    )
+    return "A request is within these limits:\n\n" + "\n".join(f"- {limit}" for limit in limits)

@@ -17,7 +17,9 @@ ServiceError
 │   ├── UnknownPlaceError
 │   ├── ConflictingOptionsError
 │   ├── UnusableKeyError
-│   └── NotFiniteError
+│   ├── NotFiniteError
+│   ├── TooMuchWorkError
+│   └── TooMuchTimeError
 ├── UnknownVectorError         a vector was asked for that is not loaded
 ├── NotReadyError              the model is still loading
 ├── LoadFailedError            the model cannot be loaded, or a configured policy cannot be followed
@@ -57,7 +59,10 @@ ServiceError
 ├── NotInLogError              the audit log has no such image
 ├── ReplayError                an image cannot be made again from its line
 ├── CredentialsError           the C2PA certificate or key cannot be used
-└── UnreadablePictureError     a file that is no picture
+├── UnreadablePictureError     a file that is no picture
+├── ShuttingDownError          this replica is about to end
+├── TooManyConnectionsError    as many connections are open as may
+└── OutOfTimeError             the images were not made within the request's time
 """
 
 import math
@@ -351,3 +356,46 @@ class UnreadablePictureError(ServiceError):
 
 class NotFiniteError(RequestError):
     """A number that is infinite or none, which an answer in JSON could not say back."""
+
+
+class TooMuchWorkError(RequestError):
+    """More pixels x steps than one request may ask for."""
+
+
+class TooMuchTimeError(RequestError):
+    """More time than a request may be given."""
+
+
+class ShuttingDownError(ServiceError):
+    """This replica is about to end: another one, or its successor, answers after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "This replica is shutting down.", cure=f"Ask another, or try again in {retry_after_s} seconds."
+        )
+        self.retry_after_s = retry_after_s
+
+
+class OutOfTimeError(ServiceError):
+    """What was asked for was not made within the time that it was given."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(
+            f"The images were not made within the {timeout_s:g} seconds that the request has.",
+            field="timeout_s",
+            value=timeout_s,
+            cure="Allow more time, ask for fewer images or steps, or hand it in as a job: POST /jobs.",
+        )
+        self.timeout_s = timeout_s
+
+
+class TooManyConnectionsError(ServiceError):
+    """As many connections are open as may; try again after `retry_after_s` seconds."""
+
+    retry_after_s = 1
+
+    def __init__(self, max_connections: int) -> None:
+        super().__init__(
+            f"{max_connections} connections are open, and no more may.",
+            cure=f"Try again in {self.retry_after_s} second, and use connections more than once.",
+        )

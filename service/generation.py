@@ -29,6 +29,7 @@ from service.audit.entries import entries_of
 from service.audit.log import AuditLog
 from service.audit.record import ImageEntry
 from service.callers import Caller, anyone
+from service.deadline import Deadline
 from service.encoder_gate import chosen_gate
 from service.errors import StateUnavailableError, UnsteeredImageError
 from service.explaining import averted_concepts, planned_image, planned_screen
@@ -39,6 +40,7 @@ from service.limits import (
     check_sampling,
     check_words_can_act,
     check_words_fit,
+    time_given_s,
     why_unread,
     with_readable_words,
 )
@@ -113,12 +115,21 @@ class Generation:
         self._phrases = load_phrases(*added, lexicon=self._gate.lexicon)
         self._making = Making(loaded)
 
+    def deadline(self, request: GenerateRequest) -> Deadline:
+        """Return when a request is of no use any more whose client waits from now; raises TooMuchTimeError."""
+        return Deadline.after(time_given_s(request, self._settings))
+
+    def check_room(self, request: GenerateRequest, caller: Caller) -> None:
+        """Raise QueueFullError where the images of a request could not even wait for the engine; takes no time."""
+        self.loaded.engine.check_room(request.num_images, tenant=caller.tenant.name)
+
     async def generate(
         self,
         request: GenerateRequest,
         caller: Caller | None = None,
         told: Told = nobody,
         preview_every: int | None = None,
+        deadline: Deadline | None = None,
     ) -> Generated:
         """Return the images of a request; where the task is cancelled its rows are free at the next step.
 
@@ -132,7 +143,7 @@ class Generation:
         except asyncio.CancelledError:
             await asyncio.shield(self._given_back_of(planning))
             raise
-        return await self.make(planned, told, preview_every)
+        return await self.make(planned, told, preview_every, deadline)
 
     async def check(self, request: GenerateRequest, caller: Caller | None = None) -> None:
         """Refuse what `plan` would refuse beforehand; counts nothing."""
@@ -184,14 +195,18 @@ class Generation:
             current().hidden = (request.prompt, request.negative_prompt, *read)
 
     async def make(
-        self, planned: Planned, told: Told = nobody, preview_every: int | None = None
+        self,
+        planned: Planned,
+        told: Told = nobody,
+        preview_every: int | None = None,
+        deadline: Deadline | None = None,
     ) -> Generated:
         """Make the images of a plan; what it counted in the ledger is given back where they are not served.
 
         Raises AuditUnavailableError where the audit log cannot take them.
         """
         try:
-            generated = await self.attempt(planned, told, preview_every)
+            generated = await self.attempt(planned, told, preview_every, deadline)
             await self.record(generated)
         except BaseException:
             await asyncio.shield(self.settle(planned, None))
@@ -200,15 +215,20 @@ class Generation:
         return generated
 
     async def attempt(
-        self, planned: Planned, told: Told = nobody, preview_every: int | None = None
+        self,
+        planned: Planned,
+        told: Told = nobody,
+        preview_every: int | None = None,
+        deadline: Deadline | None = None,
     ) -> Generated:
         """Make the images of a plan and leave ledger and log alone: for plans that others may make where this fails.
 
         Previews are made of images that are served whatever a screen finds, and of no others. Raises
-        AuditUnavailableError, before any work, while the audit log is known not to take any.
+        AuditUnavailableError, before any work, while the audit log is known not to take any, and OutOfTimeError once
+        the deadline has come.
         """
         await self.check_log()
-        run = await self._made(planned, told, preview_every)
+        run = await self._made(planned, told, preview_every, deadline)
         images = tuple(self._proven(take, planned) for take in run.takes)
         entries: tuple[ImageEntry, ...] = ()
         if self._audit is not None:
@@ -310,7 +330,9 @@ class Generation:
         )
         return [with_readable_words(image_plan, request, loaded.model) for image_plan in plans]
 
-    async def _made(self, planned: Planned, told: Told, preview_every: int | None) -> MadeRun:
+    async def _made(
+        self, planned: Planned, told: Told, preview_every: int | None, deadline: Deadline | None
+    ) -> MadeRun:
         """Make the images that were planned; where the screen has one made again, the cap holds for it too."""
         rule, concepts = planned.in_force.screen, self.loaded.concepts
         if rule is not None:
@@ -322,7 +344,8 @@ class Generation:
             return within_cap(stronger, planned.in_force, planned.floor, concepts)
 
         is_served_anyway = rule is None or rule.on_finding == "flag"
-        return await self._making.make(planned, again, told, preview_every if is_served_anyway else None)
+        previewed = preview_every if is_served_anyway else None
+        return await self._making.make(planned, again, told, previewed, deadline)
 
     async def _given_back_of(self, planning: asyncio.Task[Planned]) -> None:
         """Take the images that were planned out of the ledger's counts; where planning failed there are none."""

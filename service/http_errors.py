@@ -120,6 +120,11 @@ REFUSALS: Mapping[type[Exception], Refusal] = {
     service_errors.AuditUnavailableError: Refusal(503, "audit_unavailable"),
     service_errors.CredentialsError: Refusal(503, "credentials_unusable"),
     service_errors.NotFiniteError: Refusal(422, "not_finite"),
+    service_errors.TooMuchWorkError: Refusal(422, "too_much_work"),
+    service_errors.TooMuchTimeError: Refusal(422, "too_much_time"),
+    service_errors.ShuttingDownError: Refusal(503, "shutting_down"),
+    service_errors.OutOfTimeError: Refusal(504, "deadline_exceeded"),
+    service_errors.TooManyConnectionsError: Refusal(503, "too_many_connections"),
 }
 
 # What pydantic and FastAPI find before any of our code runs, where a code of its own says more.
@@ -135,6 +140,7 @@ HTTP_CODES: Mapping[int, str] = {
     400: "unreadable_body",
     404: "unknown_address",
     405: "wrong_method",
+    408: "body_too_slow",
     413: "body_too_large",
 }
 

@@ -1,7 +1,7 @@
 """What of a request depends on the settings' limits and on the loaded model.
 
 Entry points: `check_request`, `check_sampling`, `check_words_can_act`, `check_words_fit`; `why_unread` and
-`with_readable_words`. The engine checks again; here every refusal names its field.
+`with_readable_words`; `time_given_s`. The engine checks again; here every refusal names its field.
 """
 
 from diffusion import SCHEDULERS, DiffusionModel
@@ -20,6 +20,8 @@ from service.errors import (
     TooLittleGuidanceError,
     TooManyImagesError,
     TooManyStepsError,
+    TooMuchTimeError,
+    TooMuchWorkError,
     UnknownSchedulerError,
 )
 from service.schemas import GenerateRequest
@@ -130,6 +132,20 @@ def with_readable_words(image_plan: ImagePlan, request: GenerateRequest, model: 
     return image_plan if fits else without_asked_words(image_plan)
 
 
+def time_given_s(request: GenerateRequest, settings: Settings) -> float:
+    """Return how long the client of a request waits for it, in seconds; raises TooMuchTimeError."""
+    if request.timeout_s is None:
+        return settings.timeout_s
+    if request.timeout_s > settings.max_timeout_s:
+        raise TooMuchTimeError(
+            f"{request.timeout_s:g} seconds are more than a request may be given.",
+            field="timeout_s",
+            value=request.timeout_s,
+            cure=f"Give at most {settings.max_timeout_s:g}, or hand it in as a job: POST /jobs.",
+        )
+    return request.timeout_s
+
+
 def check_words_can_act(policy: Policy, model: DiffusionModel) -> None:
     """Raise WordError for a policy that insists on negative prompts on a model that reads none."""
     for index, safety in enumerate(policy.safety):
@@ -162,6 +178,21 @@ def _check_size(request: GenerateRequest, model: DiffusionModel, settings: Setti
             field=field,
             value=pixels,
             cure=f"Keep height times width within {settings.max_pixels} pixels.",
+        )
+    pixel_steps = height * width * request.num_inference_steps * request.num_images
+    if pixel_steps > settings.max_pixel_steps:
+        most = settings.max_pixel_steps // (height * width * request.num_inference_steps)
+        raise TooMuchWorkError(
+            f"{request.num_images} images of {height} x {width} pixels in {request.num_inference_steps} steps are too "
+            "much for one request.",
+            field="num_images",
+            value=request.num_images,
+            cure=f"Keep images x height x width x steps within {settings.max_pixel_steps}: "
+            + (
+                f"ask for at most {most} such images."
+                if most
+                else "ask for a smaller picture or fewer steps."
+            ),
         )
 
 

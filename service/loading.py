@@ -5,7 +5,8 @@ they return, `LoadedModel`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from demo_model import pipeline_path
@@ -21,6 +22,7 @@ from service.errors import LoadFailedError
 from service.following import Unfollowed, unfollowed
 from service.screen import Screen, open_screen
 from service.settings import DEMO_MODEL, Settings
+from service.stopwatch import Stopwatch
 from vectors import ConceptVector, StoredVector, VectorError, VectorLibrary, shipped_library
 
 # Where vectors act unless they say otherwise, so that one can be published where the library has none yet.
@@ -45,6 +47,8 @@ class LoadedModel:
     """Site -> the root mean square of its output; of others no vector can be served."""
     screen: Screen | None = None
     """What looks at finished images; None where no policy can ask for it."""
+    load_s: Mapping[str, float] = field(default_factory=dict)
+    """What loading it was spent on, in seconds."""
 
     @property
     def model(self) -> DiffusionModel:
@@ -72,36 +76,41 @@ def load_service(settings: Settings) -> LoadedModel:
     Raises LoadFailedError where a part is missing or does not fit the others. Whether the policies can be followed is
     asked afterwards, by `check_configured`: it depends on what else is published.
     """
+    watch = Stopwatch()
     library = shipped_library() if settings.vectors is None else VectorLibrary(settings.vectors)
     try:
         source = pipeline_path() if settings.model == DEMO_MODEL else settings.model
-        model = load_model(source, device=settings.device, dtype=settings.dtype)
+        with watch.spent_on("weights"):
+            model = load_model(source, device=settings.device, dtype=settings.dtype)
     except DiffusionError as error:
         raise LoadFailedError(str(error), cure="Set the model with --model or TRIMTAB_MODEL.") from error
     try:
-        vectors = {stored.name: stored for stored in library.list()}
-        for stored in vectors.values():
-            check_fit(model.pipe.unet, stored.vector)
+        with watch.spent_on("vectors"):
+            vectors = {stored.name: stored for stored in library.list()}
+            # Measured before there is an engine: from then on the model is the engine's alone.
+            scales = site_scales(model, _sites(model, [stored.vector for stored in vectors.values()]))
+            for stored in vectors.values():
+                check_fit(model.pipe.unet, stored.vector)
         sets = {name: concept_set.members for name, concept_set in library.sets().items()}
     except (VectorError, DiffusionError) as error:
         raise LoadFailedError(
             str(error), cure="Set a library of this model's vectors with --vectors or TRIMTAB_VECTORS."
         ) from error
-    # Measured before there is an engine: from then on the model is the engine's alone.
-    scales = site_scales(model, _sites(model, [stored.vector for stored in vectors.values()]))
     try:
-        engine = Engine(
-            model,
-            library,
-            settings.max_batch_rows,
-            max_waiting=settings.max_waiting,
-            execution=settings.execution,
-            weights=settings.configured_policies.shares,
-        )
+        with watch.spent_on("engine"):
+            engine = Engine(
+                model,
+                library,
+                settings.max_batch_rows,
+                max_waiting=settings.max_waiting,
+                execution=settings.execution,
+                weights=settings.configured_policies.shares,
+            )
     except DiffusionError as error:
         raise LoadFailedError(str(error), cure="Set it with TRIMTAB_EXECUTION.") from error
     try:
-        screen = open_screen(settings)
+        with watch.spent_on("screen"):
+            screen = open_screen(settings)
     except DetectorError as error:
         raise LoadFailedError(
             f"The screen detector {settings.screen} cannot be loaded: {error}",
@@ -109,7 +118,14 @@ def load_service(settings: Settings) -> LoadedModel:
         ) from error
     concepts = _concepts(vectors, sets, settings.max_strength, scales)
     return LoadedModel(
-        _public_name(settings.model), engine, vectors, concepts, settings.configured_policies, scales, screen
+        _public_name(settings.model),
+        engine,
+        vectors,
+        concepts,
+        settings.configured_policies,
+        scales,
+        screen,
+        watch.spent_s,
     )
 
 
@@ -143,13 +159,13 @@ def _concepts(
 
 
 def _sites(model: DiffusionModel, vectors: Sequence[ConceptVector]) -> list[str]:
-    """Return the sites of the vectors, and the usual one where the model has it."""
-    sites = [vector.site for vector in vectors]
-    try:
-        resolve_site(model.pipe.unet, _USUAL_SITE)
-    except SiteError:
-        return sites
-    return [_USUAL_SITE, *sites]
+    """Return the sites of the vectors and the usual one, those that the model has."""
+    sites = []
+    for site in dict.fromkeys([_USUAL_SITE, *(vector.site for vector in vectors)]):
+        with suppress(SiteError):
+            resolve_site(model.pipe.unet, site)
+            sites.append(site)
+    return sites
 
 
 def _public_name(model: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from diffusion import (
+    DeadlineExceeded,
     Failed,
     Finished,
     GeneratedImage,
@@ -24,7 +25,8 @@ from diffusion import (
 )
 from policies.image_plan import ImagePlan, joined_negative_prompt
 from service import happenings
-from service.errors import ImpossibleStepsError, TooFewStepsError
+from service.deadline import Deadline
+from service.errors import ImpossibleStepsError, OutOfTimeError, TooFewStepsError
 from service.happenings import Told
 from service.loading import LoadedModel
 from service.observability.tracing import Attributes
@@ -55,10 +57,19 @@ class Making:
         self._loaded = loaded
 
     async def make(
-        self, planned: Planned, again: Again, told: Told, preview_every: int | None = None
+        self,
+        planned: Planned,
+        again: Again,
+        told: Told,
+        preview_every: int | None = None,
+        deadline: Deadline | None = None,
     ) -> MadeRun:
-        """Make the images, and have them looked at and made again as the screen rule in force says."""
-        rule, batch = planned.in_force.screen, _Batch(self._loaded, planned, told, preview_every)
+        """Make the images, and have them looked at and made again as the screen rule in force says.
+
+        Raises OutOfTimeError once the deadline has come, for whichever attempt.
+        """
+        rule = planned.in_force.screen
+        batch = _Batch(self._loaded, planned, told, preview_every, deadline)
         submitted = time.perf_counter()
         first = await batch.run(planned.images, range(len(planned.images)))
         if rule is None:
@@ -80,9 +91,16 @@ class Making:
 class _Batch:
     """The images of one plan on their way through the engine, told of by their numbers in the request."""
 
-    def __init__(self, loaded: LoadedModel, planned: Planned, told: Told, preview_every: int | None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        planned: Planned,
+        told: Told,
+        preview_every: int | None,
+        deadline: Deadline | None,
+    ) -> None:
         self._loaded, self._planned = loaded, planned
-        self._told, self._preview_every = told, preview_every
+        self._told, self._preview_every, self._deadline = told, preview_every, deadline
 
     async def run(self, plans: Sequence[ImagePlan], numbers: Sequence[int]) -> MadeRun:
         """Let the engine make these images of the request; it waits for them as long as the first of them does."""
@@ -94,6 +112,7 @@ class _Batch:
         stream = self._loaded.engine.stream(
             orders,
             tenant=self._planned.tenant,
+            timeout_s=None if self._deadline is None else self._deadline.left_s(),
             preview_every=self._preview_every,
             waiting_every_s=WAITING_TOLD_EVERY_S,
         )
@@ -119,6 +138,8 @@ class _Batch:
                                     stages.enter("decode", {"trimtab.rows": len(plans)})
                         case Finished(image, result):
                             images[image] = result
+                        case Failed(_, DeadlineExceeded()) if self._deadline is not None:
+                            raise OutOfTimeError(self._deadline.timeout_s)
                         case Failed(_, error):
                             raise error
         started = started or submitted

@@ -5,8 +5,8 @@ Entry point: `Readiness`, owned by the app's lifespan.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from policies.ledger import Ledger
@@ -28,6 +28,7 @@ from service.loading import load_service
 from service.observability.observer import NOBODY, Observer
 from service.settings import Settings
 from service.state.shared import SharedState
+from service.stopwatch import Stopwatch
 from service.watcher import Watcher
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class Ready:
 
     generation: Generation
     catalogue: Catalogue
+    spent_s: Mapping[str, float] = field(default_factory=dict)
+    """What getting here was spent on, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +99,20 @@ class Readiness:
             if self._audit is not None:
                 await self._audit.open()
             loaded = await asyncio.to_thread(load_service, self._settings)
-            generation = Generation(
-                loaded,
-                self._settings,
-                self._ledger,
-                observer=self._observer,
-                audit=self._audit,
-                inscriber=inscriber,
-            )
-            self._catalogue = Catalogue(generation, self._settings, self._shared)
-            await self._opened(self._catalogue)
+            watch = Stopwatch(loaded.load_s)
+            with watch.spent_on("prompts"):
+                generation = await asyncio.to_thread(
+                    Generation,
+                    loaded,
+                    self._settings,
+                    self._ledger,
+                    observer=self._observer,
+                    audit=self._audit,
+                    inscriber=inscriber,
+                )
+            with watch.spent_on("shared state"):
+                self._catalogue = Catalogue(generation, self._settings, self._shared)
+                await self._opened(self._catalogue)
         except (LoadFailedError, AuditLogError, CredentialsError) as error:
             self._enter(Failed(error))
         except Exception as error:
@@ -113,7 +120,7 @@ class Readiness:
             self._enter(Failed(LoadFailedError(f"Loading failed: {error!r}.", cure="See the log.")))
         else:
             self._watcher = Watcher(self._catalogue)
-            self._enter(Ready(generation, self._catalogue))
+            self._enter(Ready(generation, self._catalogue, watch.spent_s))
 
     def ready(self) -> Ready:
         """Return what serves requests; raise NotReadyError, LoadFailedError or EngineDownError where nothing does."""
@@ -124,6 +131,20 @@ class Readiness:
                 raise error
             case Loading():
                 raise NotReadyError(RETRY_AFTER_S)
+
+    def check_started(self) -> None:
+        """Raise NotReadyError while loading goes on and what it failed of where it did, whatever came later."""
+        match self._state:
+            case Loading():
+                raise NotReadyError(RETRY_AFTER_S)
+            case Failed(error) if not isinstance(error, EngineDownError):
+                raise error
+
+    def check_alive(self) -> None:
+        """Raise EngineDownError where only another process can go on."""
+        match self.state:
+            case Failed(EngineDownError() as error):
+                raise error
 
     def generation(self) -> Generation:
         """Return what makes images; raises as `ready` does."""

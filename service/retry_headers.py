@@ -7,10 +7,16 @@ import math
 
 import diffusion
 import vectors
-from service.errors import AllowanceExceeded, LoadFailedError, UnsteeredImageError
+from service.errors import AllowanceExceeded, LoadFailedError, OutOfTimeError, UnsteeredImageError
 
-_HOPELESS = (LoadFailedError, UnsteeredImageError, diffusion.NonFiniteError, vectors.VectorError)
-"""Failures of the service that another try would only meet again."""
+_HOPELESS = (
+    LoadFailedError,
+    OutOfTimeError,
+    UnsteeredImageError,
+    diffusion.NonFiniteError,
+    vectors.VectorError,
+)
+"""Failures that another try would only meet again; one whose time was up would add to what took it so long."""
 
 
 def retry_headers(error: Exception) -> dict[str, str]:

@@ -41,6 +41,7 @@ Prompt = Annotated[str, Field(strict=True, max_length=MAX_PROMPT_CHARACTERS)]
 WrittenPrompt = Annotated[Prompt, AfterValidator(_not_blank)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+TimeoutS = Annotated[float, Field(strict=True, gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 Guidance = Annotated[float, Field(strict=True, ge=0, le=50, allow_inf_nan=False)]
 
 
@@ -68,6 +69,11 @@ class GenerateRequest(_Wire):
     image_format: ImageFormat = Field(default="png", description="Of the images in a JSON answer.")
     policy: PolicyOrName | None = Field(
         default=None, description="A policy, or the name of a configured one. Default: the default one."
+    )
+    timeout_s: TimeoutS | None = Field(
+        default=None,
+        description="Seconds after which the images are of no use, and are given up. Default: the service's, 300; "
+        "a job has as long as it takes.",
     )
 
 
@@ -285,6 +291,12 @@ class HealthResponse(_Wire):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
+
+
+class StartupResponse(_Wire):
+    """Loading is over."""
+
+    status: Literal["started"] = "started"
 
 
 class ReadyResponse(_Wire):

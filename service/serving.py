@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from diffusion import GenerationCancelled
 from service.callers import Caller
+from service.draining import Draining
+from service.errors import ShuttingDownError
 from service.generation import Generated, Generation
 from service.happenings import Told, nobody
 from service.holding import held
@@ -17,16 +19,22 @@ from service.observability.trail import stage
 from service.schemas import GenerateRequest
 from service.state.allowances import Allowances
 
+RETRY_AFTER_S = 1
+"""When a client that a replica lets go of at its end is to try again: the others are there."""
+
 Encoded = TypeVar("Encoded")
 
 
 class Serving:
     """Makes the images that clients wait for, with one Generation, within their tenants' allowances."""
 
-    def __init__(self, generation: Generation, metrics: Metrics, allowances: Allowances) -> None:
+    def __init__(
+        self, generation: Generation, metrics: Metrics, allowances: Allowances, draining: Draining
+    ) -> None:
         self.generation = generation
         self._metrics = metrics
         self._allowances = allowances
+        self._draining = draining
 
     async def generate(
         self,
@@ -36,22 +44,27 @@ class Serving:
         told: Told = nobody,
         preview_every: int | None = None,
     ) -> Generated:
-        """Return the images of a request, counted; once its client is gone, give them up.
+        """Return the images of a request, counted; once its client is gone or its time is up, give them up.
 
         Raises what `Generation.generate` raises, AllowanceExceeded where the caller's tenant has used up what it may
-        ask for, and GenerationCancelled where the client went away.
+        ask for, GenerationCancelled where the client went away, and ShuttingDownError where the grace period of a
+        shutdown was too short.
         """
-        generated = await _unless(gone, self._made(request, caller, told, preview_every))
+        made = self._made(request, caller, told, preview_every)
+        generated = await _unless(gone, self._draining, made)
         count_images(self._metrics, generated)
         return generated
 
     async def _made(
         self, request: GenerateRequest, caller: Caller, told: Told, preview_every: int | None
     ) -> Generated:
+        deadline = self.generation.deadline(request)
+        # Before anything else: a full queue is told at once, for next to nothing.
+        self.generation.check_room(request, caller)
         # What cannot be followed takes nothing from the allowance.
         await self.generation.check(request, caller)
         async with held(self._allowances, caller.tenant, request.num_images):
-            return await self.generation.generate(request, caller, told, preview_every)
+            return await self.generation.generate(request, caller, told, preview_every, deadline)
 
     async def encoded(self, encode: Callable[[], Encoded]) -> Encoded:
         """Return what `encode` makes of generated images, made on a thread; its time is a stage of the request."""
@@ -71,14 +84,17 @@ def count_images(metrics: Metrics, generated: Generated) -> None:
             metrics.count_screened(made.record.screen.outcome)
 
 
-async def _unless(gone: asyncio.Event, work: Coroutine[Any, Any, Generated]) -> Generated:
-    """Return what `work` returns; once the client is gone, cancel it and raise GenerationCancelled."""
-    working, leaving = asyncio.create_task(work), asyncio.create_task(gone.wait())
+async def _unless(gone: asyncio.Event, draining: Draining, work: Coroutine[Any, Any, Generated]) -> Generated:
+    """Return what `work` returns; once nobody can wait for it any more, cancel it and say why."""
+    working = asyncio.create_task(work)
+    leaving, ending = asyncio.create_task(gone.wait()), asyncio.create_task(draining.ended())
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
+        await asyncio.wait({working, leaving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        if leaving.done():
             raise GenerationCancelled("The client went away.")
-        return await working
+        raise ShuttingDownError(RETRY_AFTER_S)
     finally:
-        working.cancel()
-        leaving.cancel()
+        for task in (working, leaving, ending):
+            task.cancel()

@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     max_images: int = Field(default=16, ge=1, description="Images per request.")
     max_steps: int = Field(default=150, ge=1, description="Inference steps per image.")
     max_pixels: int = Field(default=1024 * 1024, ge=1, description="Height times width of an image.")
+    max_pixel_steps: int = Field(
+        default=1_000_000_000,
+        ge=1,
+        description="Height times width times steps times images of a request.",
+    )
     max_strength: float = Field(
         default=3.0, gt=0, allow_inf_nan=False, description="Largest absolute strength of a concept."
     )
@@ -232,6 +237,49 @@ class Settings(BaseSettings):
         default=(), description="The origins whose pages may ask from browsers. Default: none; * is all."
     )
 
+    timeout_s: float = Field(
+        default=300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that a request has whose client waits, where it names none.",
+    )
+    max_timeout_s: float = Field(
+        default=3600.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most seconds that such a request may be given.",
+    )
+    header_timeout_s: float = Field(
+        default=20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds in which a request's head has to arrive.",
+    )
+    body_timeout_s: float = Field(
+        default=30.0, gt=0, allow_inf_nan=False, description="Seconds in which its body has to arrive."
+    )
+    read_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which a client that reads nothing of its answer is cut off.",
+    )
+    max_connections: int = Field(
+        default=900, ge=1, description="Connections that are open at once; one more is answered 503."
+    )
+    grace_s: float = Field(
+        default=25.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds that what has begun has to finish in once the process is told to end.",
+    )
+    drain_delay_s: float = Field(
+        default=5.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds of them in which new requests are served, for whoever sends them to hear of it.",
+    )
+
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **given: Any) -> None:
@@ -337,6 +385,20 @@ class Settings(BaseSettings):
                 f"host: without keys the service listens to this machine alone, and {self.host!r} is for others too. "
                 "Set keys (make them with 'trimtab keys create'), or host to 127.0.0.1; or set allow_anonymous "
                 "where whoever reaches the service may generate."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _times_go_together(self) -> Self:
+        if self.timeout_s > self.max_timeout_s:
+            raise ValueError(
+                f"timeout_s: {self.timeout_s:g} seconds are more than max_timeout_s, {self.max_timeout_s:g}. "
+                "Raise the one or lower the other."
+            )
+        if self.drain_delay_s > self.grace_s:
+            raise ValueError(
+                f"drain_delay_s: {self.drain_delay_s:g} seconds are more than the whole grace_s, {self.grace_s:g}. "
+                "Raise the one or lower the other."
             )
         return self
 

@@ -1,24 +1,28 @@
-"""A service as its clients meet it: uvicorn on a loopback port, in a thread of the test's process."""
+"""A service as its clients meet it: the server on a loopback port, in a thread of the test's process."""
 
+import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
-import uvicorn
 
 from service.app import create_app
+from service.server import Server
 from service.settings import Settings
 
 READY_TIMEOUT_S = 60
 
 
 @contextmanager
-def real_server(settings: Settings) -> Iterator[str]:
-    """Serve, and give the address once the model is loaded."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
+def real_server(settings: Settings, listener: socket.socket | None = None) -> Iterator[str]:
+    """Serve, and give the address once the model is loaded; a listener of the test's own is closed with the server."""
+    server = Server(create_app(settings))
+    server.config.port = 0
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    thread = threading.Thread(target=server.run, args=(None if listener is None else [listener],))
     thread.start()
     try:
         while not server.started:

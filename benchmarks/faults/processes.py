@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx2
 import redis
 
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 300
 SERVICE_NAME = "jobs"
 """What the sentinels call the Redis."""
 
@@ -62,6 +62,23 @@ class Process:
     def let_go(self) -> None:
         """Let it go on."""
         self._signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Ask it to end, as an orchestrator does."""
+        self._signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """Wait for its end, and return what it ended with."""
+        assert self._process is not None, "it was not started"
+        code = self._process.wait(timeout=START_TIMEOUT_S)
+        self._process = None
+        return code
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None, "it was not started"
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:

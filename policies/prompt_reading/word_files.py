@@ -13,14 +13,16 @@ from pydantic import BaseModel, ValidationError
 
 from policies.errors import LexiconError
 
+# libyaml's safe loader, where PyYAML was built with it: ten times as fast.
+_FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 Lists = TypeVar("Lists", bound=BaseModel)
 
 
 def shipped_words(name: str) -> dict[str, Any]:
     """Return the content of a file in words/."""
-    content: dict[str, Any] = yaml.safe_load(
-        (files(__package__) / "words" / f"{name}.yaml").read_text(encoding="utf-8")
-    )
+    text = (files(__package__) / "words" / f"{name}.yaml").read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.load(text, Loader=_FastLoader)
     return content
 
 

@@ -6,13 +6,14 @@ Entry point: `JobDesk`, one of an app. Its calls raise StateUnavailableError whi
 import asyncio
 import hashlib
 import json
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator
 
 from service.callers import Caller
 from service.draining import Draining
-from service.errors import StateUnavailableError
+from service.errors import JobQueueFullError, StateUnavailableError
 from service.generation import Generation
 from service.holding import counted
 from service.jobs.calls import Calls
@@ -32,8 +33,11 @@ _CALLS_AT_ONCE = 8
 class JobDesk:
     """Jobs of one tenant are nobody else's: what another asks for is unknown."""
 
-    def __init__(self, shared: SharedState, allowances: Allowances, draining: Draining) -> None:
+    def __init__(
+        self, shared: SharedState, allowances: Allowances, draining: Draining, *, max_waiting: int
+    ) -> None:
         self._shared, self._allowances, self._draining = shared, allowances, draining
+        self._max_waiting = max_waiting
         self._calls = Calls(_CALLS_AT_ONCE)
 
     async def accept(
@@ -43,12 +47,16 @@ class JobDesk:
 
         Raises what `Generation.plan` raises, AllowanceExceeded and JobQueueFullError.
         """
+        created_s = time.time()
         # A store that hangs adds what it was asked to when it goes on: who asks again with a key asks for the same job.
         await self._calls(self._shared.check)
         id = uuid.uuid4().hex if key is None else _named_by(key, caller, body)
         current().job = id
         if key is not None and await self._calls(self._shared.jobs.find, id) is not None:
             return await self.show(id, caller)
+        # Before anything is planned or counted; the store has the last word.
+        if await self._calls(self._shared.jobs.waiting) >= self._max_waiting:
+            raise JobQueueFullError(self._max_waiting, _room_within_s(generation))
         request = body.request()
         # What cannot be followed takes nothing from the allowance.
         await generation.check(request, caller)
@@ -58,6 +66,7 @@ class JobDesk:
         plan = JobPlan(
             planned=planned,
             preview_every=body.preview_every,
+            expires_s=None if request.timeout_s is None else created_s + request.timeout_s,
             request_id=trail.request_id,
             traceparent=trail.span.traceparent,
         )
@@ -67,12 +76,14 @@ class JobDesk:
             key_id=caller.key_id,
             work=plan.to_json(),
             images=len(planned.images),
-            created_s=time.time(),
+            created_s=created_s,
         )
         try:
             await self._calls(self._shared.jobs.add, new)
-        except Exception:
+        except Exception as error:
             await generation.settle(planned, None)
+            if isinstance(error, JobQueueFullError):
+                raise JobQueueFullError(self._max_waiting, _room_within_s(generation)) from error
             raise
         try:
             return await self.show(id, caller)
@@ -142,6 +153,14 @@ def _waiting(new: NewJob) -> JobRecord:
         created_s=new.created_s,
         reason=None,
     )
+
+
+def _room_within_s(generation: Generation) -> int:
+    """Return when this replica's worker will have taken another job at the latest, in whole seconds.
+
+    Other replicas may be earlier.
+    """
+    return max(1, math.ceil(generation.loaded.engine.done_within_s()))
 
 
 def _named_by(key: str, caller: Caller, body: JobBody) -> str:

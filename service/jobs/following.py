@@ -40,12 +40,12 @@ class Following:
         self._position: int | None = None
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Yield what is told, encoded, until the job has ended or this replica shuts down.
+        """Yield what is told, encoded, until the job has ended or this replica listens no more.
 
         While the store is away it waits: whoever follows need not know.
         """
         said_s = time.monotonic()
-        while not self._draining.has_begun:
+        while not self._draining.has_left:
             try:
                 told, is_last = await self._news()
             except StateUnavailableError:
@@ -58,7 +58,7 @@ class Following:
             if time.monotonic() - said_s > SILENCE_S:
                 said_s = time.monotonic()
                 yield _KEEP_ALIVE
-            await self._draining.begins_within(ASK_EVERY_S)
+            await self._draining.leaves_within(ASK_EVERY_S)
 
     async def _news(self) -> tuple[list[bytes], bool]:
         """Return what is new, and whether that was the last."""

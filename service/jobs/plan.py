@@ -23,6 +23,8 @@ class JobPlan(BaseModel):
     """Of the request that posted the job."""
     traceparent: str | None = None
     """Of the same, where it is traced."""
+    expires_s: float | None = None
+    """When its images are of no use any more, in seconds since 1970; None for never."""
 
     def to_json(self) -> str:
         """Return it as JSON."""

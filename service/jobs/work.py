@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from diffusion import EngineFailedError, QueueFullError
+from service.deadline import Deadline
 from service.errors import (
     AuditUnavailableError,
     OtherModelError,
@@ -117,7 +118,10 @@ class Work:
             self._follow(plan)
             _check_model(planned, self._generation)
             self._teller.images = len(planned.images)
-            generated = await self._generation.attempt(planned, self._hear, plan.preview_every)
+            deadline = _deadline(plan)
+            if deadline is not None:
+                deadline.left_s()
+            generated = await self._generation.attempt(planned, self._hear, plan.preview_every, deadline)
             with stage("encode"):
                 ending = await asyncio.to_thread(endings.done, generated, planned.request.image_format)
         except (UnreadablePlanError, OtherModelError) as error:
@@ -225,6 +229,14 @@ class Work:
     def _hear(self, happening: Happening) -> None:
         self._is_underway.set()
         self._teller.hear(happening)
+
+
+def _deadline(plan: JobPlan) -> Deadline | None:
+    """Return when the job's images are of no use any more, on this replica's clock."""
+    timeout_s = plan.planned.request.timeout_s
+    if plan.expires_s is None or timeout_s is None:
+        return None
+    return Deadline.at(plan.expires_s, timeout_s)
 
 
 def _check_model(planned: Planned, generation: Generation) -> None:

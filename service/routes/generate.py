@@ -25,10 +25,16 @@ router = APIRouter(route_class=CountedRoute, tags=["images"], dependencies=[need
             }
         },
         400: {"model": ErrorResponse, "description": "The body is not JSON."},
+        408: {"model": ErrorResponse, "description": "The body has not come in in time."},
         409: {"model": ErrorResponse, "description": "The same request is being answered; see Retry-After."},
         413: {"model": ErrorResponse, "description": "The body is too large."},
         422: {"model": ErrorResponse, "description": "The request cannot be followed."},
-        503: {"model": ErrorResponse, "description": "The model is not loaded yet; see Retry-After."},
+        429: {
+            "model": ErrorResponse,
+            "description": "Too many images wait, or the tenant has used up what it may.",
+        },
+        503: {"model": ErrorResponse, "description": "Not loaded yet, or shutting down; see Retry-After."},
+        504: {"model": ErrorResponse, "description": "The images were not made within timeout_s."},
     },
 )
 async def generate(

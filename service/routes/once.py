@@ -48,7 +48,7 @@ class Once:
     """
 
     def __init__(self, answers: Answers, draining: Draining, key: str | None, digest: str) -> None:
-        """Those that wait are let go when `draining` begins: another replica answers them."""
+        """Those that wait are let go once the replica leaves: another one answers them."""
         self._answers, self._draining = answers, draining
         self._key, self._digest = key, digest
         self._token: str | None = None
@@ -113,7 +113,7 @@ class Once:
         begun = await asyncio.to_thread(self._answers.begin, key, self._digest)
         gives_up_s = time.monotonic() + WAITED_S
         while isinstance(begun, Running):
-            if time.monotonic() > gives_up_s or await self._draining.begins_within(LOOK_EVERY_S):
+            if time.monotonic() > gives_up_s or await self._draining.leaves_within(LOOK_EVERY_S):
                 raise StillRunningError(begun.lapses_s)
             # Where the shared state goes away now, that another is at it holds as long as it was to.
             with suppress(StateUnavailableError):

@@ -364,13 +364,13 @@ def test_too_much_is_refused_as_a_whole(sd1, library):
     orders = engine.prepare([ROW] * 20, SHORT)
     with pytest.raises(QueueFullError) as refused:
         engine.submit(orders, lambda _event: None)
-    assert refused.value.retry_after_s is None  # nothing is known of the rate yet
+    assert refused.value.retry_after_s == 1  # nothing is known of the rate yet
     assert len(engine.generate([ROW] * 20, SHORT)) == 20  # which hands in no more than there is room for
     ended = queue.SimpleQueue()
     submission = engine.submit(engine.prepare([ROW] * 3, Sampling(900)), ended.put)
     with pytest.raises(QueueFullError) as refused:
         engine.submit(orders, lambda _event: None)
-    assert refused.value.retry_after_s >= 0
+    assert refused.value.retry_after_s >= 1
     submission.cancel()
 
 
@@ -439,6 +439,18 @@ def test_an_image_of_no_numbers_fails_alone(engine, make_vector, sd1, library):
     events = run(engine, engine.prepare(rows, SHORT))
     assert isinstance(errors(events)[1], NonFiniteError)
     assert list(pictures(events)) == [0]
+
+
+def test_room_is_refused_as_it_would_be_when_handed_in(sd1, library):
+    engine = Engine(sd1, library, 4, max_waiting=3)
+    engine.check_room(3)
+    with pytest.raises(QueueFullError, match="at most 3 images at once"):
+        engine.check_room(4)
+    assert engine.done_within_s() == 0
+    submission = engine.submit(engine.prepare([ROW] * 3, Sampling(900)), lambda _event: None)
+    with pytest.raises(QueueFullError):
+        engine.check_room(4)
+    submission.cancel()
 
 
 def test_a_broken_step_fails_what_is_in_flight_and_the_engine_begins_anew_once(engine):
@@ -523,6 +535,8 @@ def test_an_engine_that_cannot_begin_anew_says_so_and_leaves_nobody_waiting(engi
     assert "could not begin anew: RuntimeError('no device')" in str(engine.failure)
     with pytest.raises(EngineFailedError, match="Restart the process"):
         engine.submit(orders, lambda _event: None)
+    with pytest.raises(EngineFailedError, match="Restart the process"):
+        engine.check_room(1)
 
 
 def test_who_cannot_be_told_is_not_worked_for(engine):

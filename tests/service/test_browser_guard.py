@@ -105,7 +105,7 @@ def test_the_errors_have_the_form_of_the_clients_that_ask(keyless):
     assert answer.json()["error"]["param"] == "Host"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize("path", ["/startupz", "/healthz", "/readyz", "/metrics"])
 def test_probes_ask_by_any_name(keyless, path):
     assert keyless.get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 200
 

@@ -179,6 +179,7 @@ def test_a_service_whose_certificate_cannot_sign_does_not_start(options, root, t
     with TestClient(create_app(settings)) as client:
         while (answer := client.get("/readyz")).json()["error"]["code"] == "not_ready":
             time.sleep(0.02)
+        assert client.get("/startupz").json() == answer.json()
     assert answer.json()["error"]["code"] == "credentials_unusable"
 
 

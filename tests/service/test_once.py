@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from service.draining import Draining
 from service.errors import StateUnavailableError, StillRunningError
-from service.routes.once import Once
+from service.routes.once import LOOK_EVERY_S, Once
 from service.state.answers import Running
 from service.state.memory_answers import MemoryAnswers
 
@@ -119,7 +119,10 @@ def test_who_waits_is_let_go_at_a_shutdown_and_told_when_to_ask_another():
         waiting = asyncio.create_task(answered(answers, "shop", "another", draining))
         await asyncio.sleep(0.1)
         assert not waiting.done()
-        draining.begin()
+        draining.begin()  # until it leaves, requests are served
+        await asyncio.sleep(3 * LOOK_EVERY_S)
+        assert not waiting.done()
+        draining.leave()
         with pytest.raises(StillRunningError) as refused:
             await waiting
         making.cancel()

@@ -63,6 +63,8 @@ def loading_client(options, monkeypatch) -> Iterator[tuple[TestClient, Callable[
 def test_while_loading_the_process_is_healthy_and_not_ready(loading_client, until_ready):
     client, let_go = loading_client
     assert client.get("/healthz").status_code == 200
+    starting = client.get("/startupz")
+    assert (starting.status_code, starting.json()["error"]["code"]) == (503, "not_ready")
     assert client.get("/policies").status_code == 200
     for answer in (client.get("/readyz"), client.get("/vectors"), client.post("/generate", json=QUICK)):
         assert answer.status_code == 503
@@ -74,6 +76,7 @@ def test_while_loading_the_process_is_healthy_and_not_ready(loading_client, unti
     assert counted(client, 'trimtab_requests_total{outcome="not_ready"}') == 1
     let_go()
     until_ready(client.get)
+    assert client.get("/startupz").json() == {"status": "started"}
     assert client.post("/generate", json=QUICK).status_code == 200
     assert counted(client, "trimtab_ready") == 1
 
@@ -83,7 +86,7 @@ def failed(options: dict[str, object], **changes: object) -> str:
     done = threading.Event()
     with TestClient(create_app(Settings(**{**options, **changes}), lambda _state: done.set())) as client:
         assert done.wait(timeout=60)
-        answers = (client.get("/readyz"), client.post("/generate", json=QUICK))
+        answers = (client.get("/readyz"), client.get("/startupz"), client.post("/generate", json=QUICK))
         for answer in answers:
             assert answer.status_code == 503
             assert "retry-after" not in answer.headers
@@ -175,6 +178,8 @@ def test_a_listed_policy_can_be_sent_back(client):
 def test_docs_describe_the_service(client):
     assert client.get("/docs").status_code == 200
     description = client.get("/openapi.json").json()
+    assert "Retry-After" in description["info"]["description"]
+    assert "8 images" in description["info"]["description"]
     assert {
         "/generate",
         "/vectors",
@@ -182,6 +187,7 @@ def test_docs_describe_the_service(client):
         "/policies",
         "/healthz",
         "/readyz",
+        "/startupz",
         "/metrics",
     } <= set(description["paths"])
     assert "image/png" in description["paths"]["/generate"]["post"]["responses"]["200"]["content"]
@@ -324,8 +330,10 @@ def test_a_service_whose_engine_broke_down_is_not_ready(options, until_ready):
                 answer = client.post("/generate", json=QUICK)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
                 assert "secret" not in answer.text
-        ready = client.get("/readyz")
-        assert (ready.status_code, ready.json()["error"]["code"]) == (503, "engine_failed")
+        for probe in ("/readyz", "/healthz"):  # it is alive no more: nothing but a restart helps
+            answer = client.get(probe)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
+        assert client.get("/startupz").status_code == 200
         assert counted(client, "trimtab_ready") == 0
 
 

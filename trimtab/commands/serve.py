@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trimtab.commands.console import told_errors
+from trimtab.commands.console import model_path, told_errors
 
 if TYPE_CHECKING:
     from service.generation import Generation
@@ -57,6 +57,7 @@ def serve(
     """Start the HTTP service."""
     from service.errors import ServiceError
     from service.settings import SettingsError, load_settings
+    from trimtab.commands.startup import collector_paused, read_ahead
 
     options = {
         "host": host,
@@ -67,44 +68,49 @@ def serve(
         "allow_anonymous": allow_anonymous,
         "config": config,
     }
-    with told_errors(SettingsError, ListenError, ServiceError):
+    with told_errors(SettingsError, ListenError, ServiceError), collector_paused():
         settings = load_settings(options)
         # Before anything slow: a taken port is known at once.
         with _listening(settings.host, settings.port) as listener:
+            read_ahead(Path(model_path(settings.model)))
             _run(settings, listener)
 
 
 def _run(settings: Settings, listener: socket.socket) -> None:
     """Serve until told to stop; raise a ServiceError where the model cannot be loaded or breaks down."""
     typer.echo("Loading the model ...")
-    from service.app import create_app
-    from service.errors import ServiceError
-    from service.observability.logs import configure_logs
-    from service.readiness import Failed, Ready
-    from service.server import Server
-    from trimtab.commands.console import hide_loading_bars
+    from service.stopwatch import Stopwatch
+    from trimtab.commands.startup import keep_for_good, process_age_s, told
 
-    configure_logs(settings.log_format, settings.log_level)
-    hide_loading_bars()
+    watch = Stopwatch({"settings": process_age_s()})
+    with watch.spent_on("imports"):
+        from service.app import create_app
+        from service.errors import ServiceError
+        from service.observability.logs import configure_logs
+        from service.readiness import Failed, Ready
+        from service.server import Server
+        from trimtab.commands.console import hide_loading_bars
+
+        configure_logs(settings.log_format, settings.log_level)
+        hide_loading_bars()
     failures: list[ServiceError] = []
 
     def changed(state: State) -> None:
         match state:
-            case Ready(generation):
-                typer.echo(_summary(generation, listener))
+            case Ready(generation, spent_s=spent_s):
+                keep_for_good()
+                spent = told({**watch.spent_s, **spent_s}, process_age_s())
+                typer.echo(_summary(generation, listener, spent))
                 logger.info("Ready: %s at %s.", generation.loaded.name, _url(listener))
             case Failed(error):
                 failures.append(error)
                 server.should_exit = True
 
     server = Server(create_app(settings, changed))
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        # The server has shut down in order; it raises the signal again for whoever started it.
-        typer.echo("Stopped.")
+    server.run(sockets=[listener])
     if failures:
         raise failures[0]
+    typer.echo("Stopped.")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -123,7 +129,7 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _summary(generation: Generation, listener: socket.socket) -> str:
+def _summary(generation: Generation, listener: socket.socket, spent: str) -> str:
     from vectors.names import shortened
 
     loaded = generation.loaded
@@ -137,6 +143,7 @@ def _summary(generation: Generation, listener: socket.socket) -> str:
             f"  model     {loaded.name} ({shortened(model.fingerprint)}) on {model.device}",
             f"  vectors   {references or 'none'}",
             f"  policies  {policies}",
+            f"  started   in {spent}",
             f"  ready at  {_url(listener)} (describes itself at /docs)",
         )
     )

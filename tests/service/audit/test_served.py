@@ -328,7 +328,9 @@ def test_a_second_service_on_one_log_does_not_start(client, log, options):
         while (answer := second.get("/readyz")).json()["error"]["code"] == "not_ready":
             assert time.monotonic() < deadline
             time.sleep(0.02)
-    assert answer.status_code == 503
+        started = second.get("/startupz")
+    assert answer.status_code == started.status_code == 503
+    assert started.json() == answer.json()
     error = answer.json()["error"]
     assert error["code"] == "audit_log_unusable"
     assert "{replica}" in error["cure"]

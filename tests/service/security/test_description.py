@@ -31,9 +31,12 @@ def test_refusals_are_declared_where_they_can_be_met_in_the_form_of_their_family
         if operation.get("security"):
             assert told >= {"401", "403"}, path
         if "requestBody" in operation:
-            assert told >= {"400", "413", "422"}, path
+            assert told >= {"400", "408", "413", "422"}, path
         if method == "post" and path.startswith(("/generate", "/v1/", "/hf/", "/sdapi/", "/jobs")):
             assert told >= {"409", "429", "503"}, path
+        if path.startswith(("/generate", "/v1/images", "/hf/", "/sdapi/v1/txt2img")):
+            assert "504" in told, path
+        assert ("503" in told) is (path != "/metrics"), path
         model = family_of(path).error_model.__name__
         for status, response in operation["responses"].items():
             if status >= "400":

@@ -1,0 +1,71 @@
+"""The engine without HTTP, in a process of its own: the same images, from plans made beforehand.
+
+Run by `benchmarks.service.throughput`: for every line on stdin it makes all images once, and says how long that took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from diffusion import Engine, Failed, Order, Row, Sampling
+from policies.memory_ledger import MemoryLedger
+from policies.plan import joined_negative_prompt
+from service.generation import Generation
+from service.loading import load_alone
+from service.schemas import GenerateRequest
+from service.settings import load_settings
+
+
+def main() -> None:
+    """Prepare what the first line asks for; make it once for every line after."""
+    asked = json.loads(sys.stdin.readline())
+    settings = load_settings({"device": "cpu"})
+    loaded = load_alone(settings)
+    generation = Generation(loaded, settings, MemoryLedger())
+    requests = [GenerateRequest(**body) for body in asked["bodies"]]
+    orders = asyncio.run(_prepared(generation, requests))
+    print("prepared", flush=True)
+    for _ in sys.stdin:
+        begin = time.perf_counter()
+        asyncio.run(_made(loaded.engine, orders, asked["callers"]))
+        print(time.perf_counter() - begin, flush=True)
+
+
+async def _prepared(generation: Generation, requests: Sequence[GenerateRequest]) -> list[list[Order]]:
+    orders = []
+    for request in requests:
+        planned = await generation.plan(request)
+        rows = [
+            Row(
+                image.prompt,
+                image.seed,
+                joined_negative_prompt(image.averted, request.negative_prompt),
+                {planned.references[concept]: strength for concept, strength in image.strengths.items()},
+            )
+            for image in planned.images
+        ]
+        sampling = Sampling(request.num_inference_steps, request.guidance_scale, scheduler=request.scheduler)
+        orders.append(generation.loaded.engine.prepare(rows, sampling))
+    return orders
+
+
+async def _made(engine: Engine, orders: Sequence[Sequence[Order]], callers: int) -> None:
+    left = iter(orders)
+
+    async def call() -> None:
+        for one in left:
+            async with aclosing(engine.stream(one)) as events:
+                async for event in events:
+                    if isinstance(event, Failed):
+                        raise event.error
+
+    await asyncio.gather(*(call() for _ in range(callers)))
+
+
+if __name__ == "__main__":
+    main()

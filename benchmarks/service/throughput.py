@@ -1,0 +1,93 @@
+"""Requests a second through HTTP, beside the engine's own: the same mixed small requests, by as many callers.
+
+The two take turns in one run, each in a process of its own, so that what else the machine does meets both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks.service.asked import bodies
+from benchmarks.service.callers import closed_loop
+from benchmarks.service.part import Part
+from benchmarks.service.replicas import replica
+
+CALLERS = 32
+LEAST = 0.95
+
+
+def run(is_quick: bool) -> Part:
+    """Let both make the same, in turns."""
+    asked = bodies(48 if is_quick else 400, 4, most_images=1)
+    rounds = 2 if is_quick else 7
+    http_s, engine_s = [], []
+    with replica() as served, _engine(asked) as engine:
+        _over_http(served.url, asked)
+        _alone(engine)
+        for number in range(rounds):
+            for is_http in (number % 2 == 0, number % 2 == 1):
+                if is_http:
+                    http_s.append(_over_http(served.url, asked))
+                else:
+                    engine_s.append(_alone(engine))
+    http, alone = (len(asked) / statistics.median(seconds) for seconds in (http_s, engine_s))
+    return Part(
+        claim=f"requests a second through HTTP at least {LEAST:.0%} of the engine's own",
+        holds=http >= LEAST * alone,
+        figures={
+            "through HTTP, requests/s": round(http, 2),
+            "the engine alone, requests/s": round(alone, 2),
+            "share": round(http / alone, 3),
+            "rounds through HTTP, s": [round(one, 2) for one in http_s],
+            "rounds of the engine alone, s": [round(one, 2) for one in engine_s],
+            "requests of a round": len(asked),
+            "callers": CALLERS,
+        },
+    )
+
+
+def _over_http(url: str, asked: Sequence[Mapping[str, Any]]) -> float:
+    begin = time.perf_counter()
+    answers = asyncio.run(closed_loop(url, asked, CALLERS))
+    assert all(answer.is_success for answer in answers), [one for one in answers if not one.is_success][:3]
+    return time.perf_counter() - begin
+
+
+def _alone(engine: subprocess.Popen[str]) -> float:
+    return float(_told(engine, ""))
+
+
+def _told(engine: subprocess.Popen[str], line: str) -> str:
+    assert engine.stdin is not None, "it is a pipe"
+    assert engine.stdout is not None, "it is a pipe"
+    engine.stdin.write(f"{line}\n")
+    engine.stdin.flush()
+    return engine.stdout.readline()
+
+
+@contextmanager
+def _engine(asked: Sequence[Mapping[str, Any]]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.service.engine_alone"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        told = _told(process, json.dumps({"bodies": asked, "callers": CALLERS}))
+        assert told == "prepared\n", "the engine did not start"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
