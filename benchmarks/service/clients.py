@@ -33,8 +33,8 @@ def run(is_quick: bool) -> Part:
     settings = {"max_batch_rows": 2, "max_steps": 1000, "read_timeout_s": READ_TIMEOUT_S}
     with replica(**settings) as served:
         _steps(served.url, {**NEXT, "num_inference_steps": 50})
-        waits = [_after_vanishing(served.url) for _ in range(5 if is_quick else 20)]
-        steps = 150 if is_quick else 900
+        waits = [_after_vanishing(served.url) for _ in range(3 if is_quick else 20)]
+        steps = 60 if is_quick else 900
         read, unread = _behind(served.url, steps, reads=True), _behind(served.url, steps, reads=False)
         before = usage_of(served).file_descriptors
         gone_s = _cut_off_after_s(served.url)
@@ -105,7 +105,7 @@ def _cut_off_after_s(url: str) -> float | None:
     """Return when a client is cut off that reads no more than the beginning of a large answer; None for never."""
     body = {
         "prompt": "a photo of a doctor",
-        "num_images": 16,
+        "num_images": 8,
         "num_inference_steps": 1,
         "height": 256,
         "width": 256,
