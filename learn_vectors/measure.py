@@ -34,7 +34,7 @@ COST = 2.0
 TOLERANCE = 0.01
 """What it counts as no difference: less than one picture of 36."""
 MARGIN_COST = 0.03
-"""What of all else an anti-concept's margin may cost."""
+"""What of all else an anti-concept's margin may cost: about one picture of 36."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def recommended_strength(effects: Mapping[float, Effect], *, is_anti: bool = Fal
     strengths that are worth as much as the best, but for less than a picture, it is the smallest; or the one after it
     where that is worth as much too, since prompts that were not measured need a margin. For the same reason none below
     1 is recommended, at which vectors are learned: less may do for prompts that show the concept half of the time.
-    What an anti-concept misses is what it is there for: its margin may cost up to MARGIN_COST.
+    What an anti-concept misses is what it is there for: it is recommended as strong as costs no more than MARGIN_COST.
     """
     worth = {
         strength: effect.success - COST * (1 - effect.kept)
@@ -128,11 +128,10 @@ def recommended_strength(effects: Mapping[float, Effect], *, is_anti: bool = Fal
     strengths = sorted(worth)
     smallest = next(index for index, strength in enumerate(strengths) if worth[strength] >= enough)
     after = strengths[smallest + 1 : smallest + 2]
-    for strength in after:
-        cost = effects[strengths[smallest]].kept - effects[strength].kept
-        if worth[strength] >= enough or (is_anti and cost <= MARGIN_COST):
-            return strength
-    return strengths[smallest]
+    if is_anti:
+        least = effects[strengths[smallest]].kept - MARGIN_COST
+        return max(strength for strength in strengths[smallest:] if effects[strength].kept >= least)
+    return next((strength for strength in after if worth[strength] >= enough), strengths[smallest])
 
 
 def held_out_prompts(concept: Concept) -> tuple[str, ...]:
