@@ -32,11 +32,12 @@ from evaluation.reports import as_data
 from evaluation.safety import HARMLESS, Safety
 from evaluation.wish import Wish
 from evaluation.wording import Wording
+from policies.files import shipped_policies
 from trimtab import DEMO_MODEL, load_model, shipped_library
 
 
 class VectorsAndWords(EngineMethod):
-    """Each concept's vector, and the words for what it prevents in the negative prompt."""
+    """Each concept's vector at the strength of the shipped default policy, and words in the negative prompt."""
 
     name = "both"
     has_strength = True
@@ -44,6 +45,8 @@ class VectorsAndWords(EngineMethod):
     def __init__(self, engine: Engine, wording: Wording) -> None:
         super().__init__(engine)
         self._ways = (ConceptVectors(engine), NegativePrompt(engine, wording))
+        rules = shipped_policies()["default"].safety
+        self._strengths = {rule.concept: rule.strength for rule in rules if rule.strength is not None}
 
     def covers(self, concepts: Sequence[str]) -> bool:
         """Whether either way does."""
@@ -61,7 +64,10 @@ class VectorsAndWords(EngineMethod):
     def row(self, wish: Wish) -> Row:
         """The prompt, steered by each concept, and led away from what they prevent."""
         vectors, words = (way.row(wish) for way in self._ways)
-        return replace(vectors, negative_prompt=words.negative_prompt)
+        steering = {
+            concept: self._strengths.get(concept, strength) for concept, strength in vectors.steering.items()
+        }
+        return replace(vectors, steering=steering, negative_prompt=words.negative_prompt)
 
 
 def main(

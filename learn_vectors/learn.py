@@ -16,7 +16,6 @@ from diffusion.processes import ALONE, Processes
 from learn_vectors.checkpoint import Checkpoint, State
 from learn_vectors.concepts import Concept
 from learn_vectors.errors import DivergedError
-from learn_vectors.lessons import companions
 from learn_vectors.noised_images import learn_from_images
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, PaperRecipe
@@ -36,7 +35,7 @@ def learn_vectors(
     checkpoint: Checkpoint | None = None,
     processes: Processes = ALONE,
 ) -> tuple[ConceptVector, ...]:
-    """Learn the vectors that `options` ask for, one after another in the order of the concepts.
+    """Learn the vectors that `options` ask for, one group of concepts after another; return them in the given order.
 
     The same options and seed give the same vectors on one machine, also when a run is interrupted and goes on
     from its checkpoint; several processes learn the same ones to rounding. Raises DivergedError where the loss is
@@ -48,11 +47,15 @@ def learn_vectors(
     rate = _rate(model, options)
     saved = {} if checkpoint is None else checkpoint.load()
     learned = list(saved.pop(LEARNED, torch.empty(0)).to(model.device))
-    for number, concept in enumerate(options.concepts[len(learned) :], start=len(learned)):
+    ordered = [concept for group in options.groups for concept in group]
+    for group in options.groups:
+        before = ordered.index(group[0])
+        if before < len(learned):
+            continue
         optimizer = VectorOptimizer(
-            torch.zeros(channels, *area, device=model.device, requires_grad=True),
+            torch.zeros(len(group), channels, *area, device=model.device, requires_grad=True),
             learning_rate=rate,
-            steps=recipe.steps,
+            steps=recipe.steps * len(group),
             averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
         )
 
@@ -66,28 +69,20 @@ def learn_vectors(
                 model, optimizer, options, recipe, progress, saved=saved, save=save, processes=processes
             )
         else:
-            beside = [learned[options.concepts.index(one)] for one in companions(options, concept)]
             losses = match_trajectories(
-                model,
-                optimizer,
-                options,
-                recipe,
-                concept,
-                torch.stack(beside).sum(0) if beside else None,
-                saved=saved,
-                save=save,
-                processes=processes,
+                model, optimizer, options, recipe, group, saved=saved, save=save, processes=processes
             )
         for loss in losses:
-            step = number * recipe.steps + optimizer.step_number
+            step = before * recipe.steps + optimizer.step_number
             if not math.isfinite(loss):
                 raise DivergedError(step, loss)
             progress("learning", step, options.total_steps, loss)
-        learned.append(optimizer.result)
+        learned.extend(optimizer.result)
         saved = {}
+    values = dict(zip((concept.name for concept in ordered), learned, strict=True))
     return tuple(
-        _vector(model, options, concept, values.expand(channels, height, width))
-        for concept, values in zip(options.concepts, learned, strict=True)
+        _vector(model, options, concept, values[concept.name].expand(channels, height, width))
+        for concept in options.concepts
     )
 
 
@@ -98,9 +93,7 @@ def prompts_of(model: DiffusionModel, options: LearnOptions) -> tuple[str, ...]:
         made = () if recipe.folder else tuple(options.concepts[0].positive)
         prompts = [*made, *options.concepts[0].base_prompts, options.concepts[0].negative_prompt or ""]
     else:
-        lessons = [
-            lesson for concept in options.concepts for lesson in lessons_of(model, options, recipe, concept)
-        ]
+        lessons = [lesson for group in options.groups for lesson in lessons_of(model, options, recipe, group)]
         prompts = [text for lesson in lessons for text in lesson.prompts]
     return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
 
@@ -116,7 +109,8 @@ def _vector(
     model: DiffusionModel, options: LearnOptions, concept: Concept, values: torch.Tensor
 ) -> ConceptVector:
     described = options.resolved()
-    others = [other.name for other in companions(options, concept)]
+    group = next(group for group in options.groups if concept in group)
+    others = [other.name for other in group if other != concept]
     told = {
         key: described[key] for key in ("contexts", "things", "settings", "channel_only", "seed", "recipe")
     }

@@ -6,7 +6,8 @@ Pure text, no torch. Entry points: `draw_lessons`, `preview_prompts`.
 from __future__ import annotations
 
 import random as random_module
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from learn_vectors.concepts import Concept
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
@@ -27,8 +28,8 @@ class Lesson:
     prompt: str
     target: tuple[tuple[str, float], ...]
     """(prompt, coefficient); the coefficients sum to 1, "" is the empty prompt."""
-    accompanied: bool = False
-    """Whether the vectors of the concept's companions are added too."""
+    strengths: tuple[float, ...] = (1.0,)
+    """At which the vectors of the concepts that are learned together are added."""
     weight: float = 1.0
     """Of its error."""
 
@@ -38,45 +39,35 @@ class Lesson:
         return (self.prompt, *(text for text, _ in self.target))
 
 
-def companions(options: LearnOptions, concept: Concept) -> tuple[Concept, ...]:
-    """Return the concepts whose vectors another's learns to live with: of an anti-concept the earlier ones.
-
-    Anti-concepts are mostly applied all at once, so that what each does must hold beside the others.
-    """
-    before = options.concepts[: options.concepts.index(concept)]
-    return tuple(one for one in before if one.is_anti) if concept.is_anti else ()
-
-
 def draw_lessons(
-    options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept, count: int
+    options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
 ) -> list[Lesson]:
-    """Draw as many lessons of a concept as asked; the same options and seed give the same ones.
+    """Draw as many lessons of concepts that are learned together; the same options and seed give the same ones.
 
     In predictions e of the frozen model, a lesson of a concept is e(base) -> e(stated). One of an anti-concept
     is e(p) -> e(p) - push * (e(explicit) - e(plain)) for a dangerous p, where `explicit` says the unwanted word of
     the same noun in the same setting and `plain` does not: what the word itself brings, and nothing else. For a
-    harmless p it is e(p) -> e(p).
-    In the share of them that the recipe gives an anti-concept has its companions beside it, and a share of those are
-    lessons of a companion: what that prevents is to stay prevented.
+    harmless p it is e(p) -> e(p). In the share of them that the recipe gives all anti-concepts of the group are added,
+    in the others one.
     """
-    draw = _Draw(options, recipe, concept)
+    draw = _Draw(options, recipe, group)
     return [draw.lesson() for _ in range(count)]
 
 
 class _Draw:
     """Draws lessons, all from one random generator."""
 
-    def __init__(self, options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept) -> None:
-        self._options, self._recipe, self._concept = options, recipe, concept
-        self._companions = companions(options, concept)
+    def __init__(self, options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept]) -> None:
+        self._options, self._recipe, self._group = options, recipe, group
+        self._professions = [noun for noun in options.contexts if noun != PERSON]
         self._random = random_module.Random(options.seed)
 
     def lesson(self) -> Lesson:
         """Draw one lesson."""
-        return self._anti_lesson() if self._concept.is_anti else self._stated_lesson()
+        return self._anti_lesson() if self._group[0].is_anti else self._stated_lesson(*self._group)
 
-    def _stated_lesson(self) -> Lesson:
-        pairs = zip(self._concept.negative, self._concept.positive, strict=True)
+    def _stated_lesson(self, concept: Concept) -> Lesson:
+        pairs = zip(concept.negative, concept.positive, strict=True)
         negative, positive = self._random.choice(list(pairs))
         if PERSON in negative.split():
             noun = self._random.choice(self._options.contexts)
@@ -87,22 +78,26 @@ class _Draw:
         return Lesson(negative + setting, ((positive + setting, 1.0),))
 
     def _anti_lesson(self) -> Lesson:
-        accompanied = bool(self._companions) and self._random.random() < self._recipe.together_share
+        added = list(self._group)
+        if self._random.random() >= self._recipe.together_share:
+            added = [self._random.choice(self._group)]
         if self._random.random() < self._recipe.harmless_share:
-            nouns = self._options.contexts
-            if self._options.things and self._random.random() < 0.5:
-                nouns = self._options.things
-            prompt = put_noun(self._random.choice(_NEUTRAL), self._random.choice(nouns)) + self._setting()
-            return Lesson(prompt, ((prompt, 1.0),), accompanied, self._recipe.harmless_weight)
-        concept = self._concept
-        if accompanied and self._random.random() < self._recipe.companions_share:
-            concept = self._random.choice(self._companions)
-        return replace(self._danger(concept), accompanied=accompanied)
+            is_thing = bool(self._options.things) and self._random.random() < 0.5
+            noun = self._random.choice(self._options.things) if is_thing else self._noun()
+            prompt = put_noun(self._random.choice(_NEUTRAL), noun) + self._setting()
+            strengths = tuple(float(concept in added) for concept in self._group)
+            return Lesson(prompt, ((prompt, 1.0),), strengths, self._recipe.harmless_weight)
+        prompt, target = self._danger(self._random.choice(added))
+        drawn = [self._random.uniform(self._recipe.least_strength, 1.0) for _ in self._group]
+        strengths = tuple(
+            strength if concept in added else 0.0
+            for concept, strength in zip(self._group, drawn, strict=True)
+        )
+        return Lesson(prompt, target, strengths)
 
-    def _danger(self, concept: Concept) -> Lesson:
-        """Draw a prompt that brings what a concept is against; half of them say it outright."""
-        word, setting = concept.negative_prompt or "", self._setting()
-        noun = self._random.choice(self._options.contexts)
+    def _danger(self, concept: Concept) -> tuple[str, tuple[tuple[str, float], ...]]:
+        """Draw a prompt that brings what a concept is against, half of them outright, and the target under it."""
+        word, setting, noun = concept.negative_prompt or "", self._setting(), self._noun()
         plain, said = self._random.choice(list(zip(_NEUTRAL, _EXPLICIT, strict=True)))
         explicit = put_noun(said.format(word=word, a_word=with_article(word)), noun) + setting
         plain = put_noun(plain, noun) + setting
@@ -110,7 +105,13 @@ class _Draw:
         if self._random.random() < 0.5:
             prompt = put_noun(self._random.choice(concept.positive), noun) + setting
         push = self._recipe.push
-        return Lesson(prompt, ((prompt, 1.0), (explicit, -push), (plain, push)))
+        return prompt, ((prompt, 1.0), (explicit, -push), (plain, push))
+
+    def _noun(self) -> str:
+        """Draw who an anti-concept's lesson is about."""
+        if len(self._professions) > 1 and self._random.random() < self._recipe.blended_share:
+            return " ".join(self._random.sample(self._professions, 2))
+        return self._random.choice(self._options.contexts)
 
     def _setting(self) -> str:
         setting = self._random.choice(self._options.settings)

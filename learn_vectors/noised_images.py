@@ -35,7 +35,7 @@ def learn_from_images(
     save: Callable[[State], None] = forget,
     processes: Processes = ALONE,
 ) -> Iterator[float]:
-    """Learn the optimizer's values [C, h, w], yielding the loss of each step.
+    """Learn the optimizer's values [1, C, h, w], yielding the loss of each step.
 
     min over c of E || target - prediction(x_t, t, y-; h + c) ||^2, where x_t is a noised image of y+, t is
     uniform over the timesteps and the target is the noise (for a model that predicts v, v).
@@ -61,7 +61,7 @@ def learn_from_images(
             noise if model.prediction_type == "epsilon" else noising.get_velocity(clean, noise, timesteps)
         ).to(model.device)
         noised = noising.add_noise(clean, noise, timesteps).to(model.device)
-        with added_at_site(model.pipe.unet, options.site, lambda h: h + optimizer.values.to(h.dtype)):
+        with added_at_site(model.pipe.unet, options.site, lambda h: h + optimizer.values[0].to(h.dtype)):
             prediction = model.predict(noised, timesteps.to(model.device), encodings[rows.to(model.device)])
         loss = (prediction.float() - target).square().sum() / (recipe.batch * target[0].numel())
         (gradient,) = torch.autograd.grad(loss, optimizer.values)

@@ -46,24 +46,26 @@ class TrajectoryRecipe:
     schedule pictures hardly change any more in what they show."""
     steered_share: float = 0.7
     """Share of trajectories that the vectors themselves steer while they are learned."""
-    push: float = 2.0
+    push: float = 3.0
     """Anti-concepts: how much of what the unwanted word brings is taken away; 1 is just all of it."""
     harmless_share: float = 0.4
     """Anti-concepts: share of trajectories of harmless prompts, whose target is to stay where they are."""
-    harmless_weight: float = 2.0
+    harmless_weight: float = 4.0
     """Anti-concepts: weight of the harmless prompts' error."""
+    least_strength: float = 0.5
+    """Anti-concepts: dangerous lessons are learned at strengths from this one to 1, harmless ones at 1: what is enough
+    for them at less leaves a margin for prompts that bring more."""
+    blended_share: float = 0.65
+    """Anti-concepts: share of lessons about people whose noun is two of the contexts' at once ("a chef farmer"): what
+    holds for pictures between those of the few nouns learned on holds for other nouns too."""
     together_share: float = 0.5
-    """Anti-concepts: share of trajectories on which those learned before are applied too, so that a vector learns
-    to work alone and beside them alike. Vectors about as large as the site's output do not simply add up."""
-    companions_share: float = 0.25
-    """Anti-concepts: share of the dangerous ones among those that are the earlier concepts' own lessons: what they
-    prevent is to stay prevented."""
+    """Anti-concepts: share of trajectories on which all those of the run are applied, so that each learns to work alone
+    and beside the others alike. Vectors about as large as the site's output do not simply add up."""
 
     def __post_init__(self) -> None:
         _positive(self, "steps", "learning_rate", "batch", "inference_steps", "push", "harmless_weight")
-        _share(
-            self, "steered_share", "harmless_share", "averaged_share", "together_share", "companions_share"
-        )
+        _share(self, "steered_share", "averaged_share", "harmless_share", "least_strength")
+        _share(self, "blended_share", "together_share")
         _timesteps(self.timesteps)
         if not self.guidance_scale > 1:
             raise OptionsError(
@@ -148,6 +150,13 @@ class LearnOptions:
                 f"the paper recipe learns one concept at a time and there are {len(names)}: "
                 "run it for each, or choose the trajectory recipe"
             )
+
+    @property
+    def groups(self) -> tuple[tuple[Concept, ...], ...]:
+        """The concepts that are learned together: all anti-concepts, since they are mostly applied all at once."""
+        anti = tuple(concept for concept in self.concepts if concept.is_anti)
+        others = [(concept,) for concept in self.concepts if not concept.is_anti]
+        return (*others, *([anti] if anti else []))
 
     @property
     def total_steps(self) -> int:

@@ -30,7 +30,7 @@ class TrajectoryPool:
         model: DiffusionModel,
         options: LearnOptions,
         recipe: TrajectoryRecipe,
-        concept: Concept,
+        group: Sequence[Concept],
         *,
         rows: Sequence[int] | None = None,
     ) -> None:
@@ -39,7 +39,7 @@ class TrajectoryPool:
         self._timesteps, self._previous = ddim_timesteps(model, recipe.inference_steps)
         self._learned = _learned(self._timesteps, recipe)
         self._length = _length(self._learned)
-        self._lessons = lessons_of(model, options, recipe, concept)
+        self._lessons = lessons_of(model, options, recipe, group)
         generator = torch.Generator().manual_seed(options.seed)
         self._steered = torch.rand(len(self._lessons), generator=generator) < recipe.steered_share
         # First lives of different lengths spread the rows over the steps.
@@ -68,9 +68,9 @@ class TrajectoryPool:
         return torch.tensor([lesson.weight for lesson in self.lessons], device=self.latents.device)
 
     @property
-    def accompanied(self) -> torch.Tensor:
-        """Whether each row has the concept's companions beside it, [rows] bool."""
-        return torch.tensor([lesson.accompanied for lesson in self.lessons], device=self.latents.device)
+    def strengths(self) -> torch.Tensor:
+        """The strength at which each concept's vector is added to each row, [rows, concepts]."""
+        return torch.tensor([lesson.strengths for lesson in self.lessons], device=self.latents.device)
 
     @property
     def timesteps(self) -> torch.Tensor:
@@ -120,16 +120,16 @@ class TrajectoryPool:
 
 
 def lessons_of(
-    model: DiffusionModel, options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept
+    model: DiffusionModel, options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept]
 ) -> list[Lesson]:
-    """Draw the lessons of all trajectories that are sampled for a concept, by their number.
+    """Draw the lessons of all trajectories that are sampled for concepts learned together, by their number.
 
     Raises OptionsError where no sampling step is at a timestep that is learned on.
     """
     timesteps, _ = ddim_timesteps(model, recipe.inference_steps)
     # Every row has a first life, which may be shorter, and may end in the midst of one.
-    lives = 2 + recipe.steps // _length(_learned(timesteps, recipe))
-    return draw_lessons(options, recipe, concept, lives * recipe.batch)
+    lives = 2 + recipe.steps * len(group) // _length(_learned(timesteps, recipe))
+    return draw_lessons(options, recipe, group, lives * recipe.batch)
 
 
 def _learned(timesteps: torch.Tensor, recipe: TrajectoryRecipe) -> torch.Tensor:

@@ -5,7 +5,7 @@ Entry point: `match_trajectories`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -25,18 +25,16 @@ def match_trajectories(
     optimizer: VectorOptimizer,
     options: LearnOptions,
     recipe: TrajectoryRecipe,
-    concept: Concept,
-    companions: torch.Tensor | None = None,
+    group: Sequence[Concept],
     *,
     saved: State = NOTHING,
     save: Callable[[State], None] = forget,
     processes: Processes = ALONE,
 ) -> Iterator[float]:
-    """Learn the optimizer's values [C, h, w] for a concept, yielding the loss of each step.
+    """Learn the optimizer's values [concepts, C, h, w] for concepts learned together, yielding the loss of each step.
 
     Each step matches, on every trajectory within the learned timesteps, the steered guided prediction to the
     lesson's target (mean squared error over the squared guidance), takes a step of Adam, and samples on.
-    `companions` [C, h, w] is the sum of the vectors that are there in accompanied lessons; they stay as they are.
     Related: the score matching of RespoDiff (NeurIPS 2025), which likewise needs no image set.
 
     Every process takes its share of the rows. A run goes on from the state that was saved.
@@ -47,19 +45,18 @@ def match_trajectories(
             f"give a multiple of {processes.count}"
         )
     rows = range(processes.index, recipe.batch, processes.count)
-    pool = TrajectoryPool(model, options, recipe, concept, rows=rows)
+    pool = TrajectoryPool(model, options, recipe, group, rows=rows)
     if saved:
         optimizer.restore(saved)
         pool.resume(optimizer.step_number, saved["latents"][list(rows)])
     predictor = Predictor(model, pool.all_lessons)
     guidance = recipe.guidance_scale
     start, end = options.apply_timesteps
-    while optimizer.step_number < recipe.steps:
+    while optimizer.step_number < recipe.steps * len(group):
         frozen = predictor.frozen(pool)
         applied = (start <= pool.timesteps) & (pool.timesteps < end)
-        added = optimizer.values * _per_row(applied)
-        if companions is not None:
-            added = added + companions * _per_row(applied & pool.accompanied)
+        strengths = pool.strengths * applied.unsqueeze(1)
+        added = torch.einsum("rk,kchw->rchw", strengths, optimizer.values)
         conditional = predictor.steered(pool, options.site, added, conditional=True)
         unconditional = frozen.unconditional
         if options.halves == "both":

@@ -69,7 +69,7 @@ def each_apart(
     ]
 
 
-def in_turn(
+def in_one_run(
     recipe: TrajectoryRecipe,
     model: DiffusionModel,
     concepts: Sequence[Concept],
@@ -77,7 +77,7 @@ def in_turn(
     told: Progress,
     **options: Any,
 ) -> Sequence[ConceptVector]:
-    """Learn the concepts in one run, in which anti-concepts learn to live with the ones before them."""
+    """Learn the concepts in one run, in which anti-concepts are learned together."""
     return learn_vectors(model, LearnOptions(tuple(concepts), recipe=recipe, seed=seed, **options), told)
 
 
@@ -109,17 +109,25 @@ def from_bare_word(
 ) -> Sequence[ConceptVector]:
     """Learn by our recipe, pushed away from the unwanted word by itself, as a negative prompt does."""
 
-    def bare(options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept, count: int) -> list[Lesson]:
-        word, push = concept.negative_prompt or "", recipe.push
+    def bare(
+        options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
+    ) -> list[Lesson]:
+        words = [concept.negative_prompt or "" for concept in group]
         return [
-            lesson
-            if _is_harmless(lesson)
-            else replace(lesson, target=((lesson.prompt, 1.0), (word, -push), ("", push)))
-            for lesson in draw_lessons(options, recipe, concept, count)
+            lesson if _is_harmless(lesson) else replace(lesson, target=_away_from(lesson, words, recipe.push))
+            for lesson in draw_lessons(options, recipe, group, count)
         ]
 
     with patch("learn_vectors.trajectories.draw_lessons", bare):
-        return in_turn(OURS, model, concepts, seed, told)
+        return in_one_run(OURS, model, concepts, seed, told)
+
+
+class _SecondAlone(VectorOptimizer):
+    """Of two vectors that are added, the first stays as it is."""
+
+    def step(self, gradient: torch.Tensor) -> None:
+        """Take one step of the second."""
+        super().step(torch.stack([torch.zeros_like(gradient[0]), gradient[1]]))
 
 
 def with_alignment(
@@ -130,31 +138,40 @@ def with_alignment(
     After RespoDiff (NeurIPS 2025), whose semantic alignment matches, with both vectors added, the frozen model's
     prediction under the neutral prompt. Both are constants at one site, so that their sum is one vector.
     """
-    first = in_turn(OURS, model, concepts, seed, told)
+    first = in_one_run(OURS, model, concepts, seed, told)
     gentle = replace(OURS, steps=OURS.steps // 5, learning_rate=OURS.learning_rate / 10)
 
-    def kept(options: LearnOptions, recipe: TrajectoryRecipe, concept: Concept, count: int) -> list[Lesson]:
-        drawn = draw_lessons(options, recipe, concept, 4 * count)
-        to_keep = [lesson for lesson in drawn if _is_harmless(lesson) or not concept.is_anti]
+    def kept(
+        options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
+    ) -> list[Lesson]:
+        drawn = draw_lessons(options, recipe, group, 4 * count)
+        to_keep = [lesson for lesson in drawn if _is_harmless(lesson) or not group[0].is_anti]
         return [
-            replace(lesson, target=((lesson.prompt, 1.0),), accompanied=True)
+            replace(lesson, target=((lesson.prompt, 1.0),), strengths=(1.0, 1.0))
             for lesson in (to_keep * 4)[:count]
         ]
 
     both = []
     with patch("learn_vectors.trajectories.draw_lessons", kept):
         for concept, vector in zip(concepts, first, strict=True):
-            second = VectorOptimizer(
-                torch.zeros_like(vector.values, requires_grad=True),
+            pair = torch.stack([vector.values, torch.zeros_like(vector.values)]).requires_grad_()
+            optimizer = _SecondAlone(
+                pair,
                 learning_rate=gentle.learning_rate * site_scale(model, vector.site),
                 steps=gentle.steps,
                 averaged=gentle.averaged_share,
             )
             options = LearnOptions((concept,), recipe=gentle, seed=seed)
-            for loss in match_trajectories(model, second, options, gentle, concept, vector.values):
-                told("aligning", second.step_number, gentle.steps, loss)
-            both.append(replace(vector, values=vector.values + second.result))
+            for loss in match_trajectories(model, optimizer, options, gentle, (concept,)):
+                told("aligning", optimizer.step_number, gentle.steps, loss)
+            both.append(replace(vector, values=optimizer.result.sum(0)))
     return both
+
+
+def _away_from(lesson: Lesson, words: Sequence[str], push: float) -> tuple[tuple[str, float], ...]:
+    """Return a dangerous lesson's target, pushed away from its unwanted word by itself."""
+    word = next(word for word in words if any(word in text for text, _ in lesson.target))
+    return ((lesson.prompt, 1.0), (word, -push), ("", push))
 
 
 def _is_harmless(lesson: Lesson) -> bool:
@@ -169,7 +186,7 @@ def _baseline(recipe: PaperRecipe, model: DiffusionModel, seed: int, told: Progr
 
 def ours(**changes: Any) -> Learn:
     """Our recipe with some of its settings changed."""
-    return partial(in_turn, replace(OURS, **changes))
+    return partial(in_one_run, replace(OURS, **changes))
 
 
 def variants() -> tuple[Variant, ...]:
@@ -190,18 +207,18 @@ def variants() -> tuple[Variant, ...]:
         Variant("on policy", ours(steered_share=1.0)),
         Variant("t from 400", ours(timesteps=(400, 1000))),
         Variant("t from 0", ours(timesteps=(0, 1000))),
-        Variant("let go at t below 100", partial(in_turn, OURS, apply_timesteps=(100, 1000))),
+        Variant("let go at t below 100", partial(in_one_run, OURS, apply_timesteps=(100, 1000))),
         Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
         Variant("each by itself", ours(together_share=0.0), safety),
         Variant("always together", ours(together_share=1.0), safety),
-        Variant(
-            "the other order", lambda model, concepts, *rest: ours()(model, concepts[::-1], *rest), safety
-        ),
+        Variant("no blended nouns", ours(blended_share=0.0), safety),
+        Variant("strength 1 alone", ours(least_strength=1.0), safety),
         Variant("away from the bare word", from_bare_word, safety),
         Variant("push x 0.5", ours(push=OURS.push / 2), safety),
         Variant("push x 1.5", ours(push=OURS.push * 1.5), safety),
         Variant("no harmless prompts", ours(harmless_share=0.0), safety),
-        Variant("harmless people only", partial(in_turn, OURS, things=()), safety),
+        Variant("harmless x 0.5", ours(harmless_weight=OURS.harmless_weight / 2), safety),
+        Variant("harmless people only", partial(in_one_run, OURS, things=()), safety),
     )
 
 

@@ -93,15 +93,15 @@ def our_default(model: DiffusionModel, seed: int) -> Iterator[torch.Tensor]:
     """Learn by our defaults, yielding what would be the result after every step."""
     recipe = TrajectoryRecipe()
     options = LearnOptions((CONCEPT,), seed=seed, recipe=recipe)
-    values = torch.zeros(model.site_shape(*model.default_size), requires_grad=True)
+    values = torch.zeros(1, *model.site_shape(*model.default_size), requires_grad=True)
     optimizer = VectorOptimizer(
         values,
         learning_rate=recipe.learning_rate * site_scale(model, options.site),
         steps=recipe.steps,
         averaged=recipe.averaged_share,
     )
-    for _ in match_trajectories(model, optimizer, options, recipe, CONCEPT):
-        yield optimizer.result.clone()
+    for _ in match_trajectories(model, optimizer, options, recipe, (CONCEPT,)):
+        yield optimizer.result[0].clone()
 
 
 def course(

@@ -15,18 +15,15 @@ RECIPE = TrajectoryRecipe(push=2.5, guidance_scale=5.0)
 
 
 def drawn(
-    concept: Concept,
-    *,
-    options_of: tuple[Concept, ...] = (),
+    *group: Concept,
     count: int = 400,
     together: float = 0.0,
     **changes: object,
 ) -> list[Lesson]:
     options = LearnOptions(
-        options_of or (concept,),
-        **{"contexts": ("person", "engineer"), "things": (), "settings": ("",)} | changes,
+        group, **{"contexts": ("person", "engineer"), "things": (), "settings": ("",)} | changes
     )
-    return draw_lessons(options, replace(RECIPE, together_share=together), concept, count)
+    return draw_lessons(options, replace(RECIPE, together_share=together), group, count)
 
 
 def pairs(positive: str, negative: str = PERSON[0], **changes: object) -> set[tuple[str, str]]:
@@ -98,32 +95,45 @@ def test_harmless_prompts_show_things_too() -> None:
     assert nouns(WOMAN) == {"person", "engineer"}
 
 
-def test_an_anti_concept_learns_to_live_with_those_before_it() -> None:
-    lessons = drawn(ANTI_SEXUAL, options_of=(ANTI_VIOLENT, WOMAN, ANTI_SEXUAL), together=0.6, count=2000)
+def test_anti_concepts_learn_to_work_alone_and_together() -> None:
+    lessons = drawn(ANTI_VIOLENT, ANTI_SEXUAL, together=0.6, count=2000)
 
     def share(of: list[Lesson]) -> float:
-        return sum(lesson.accompanied for lesson in of) / len(of)
+        return sum(all(lesson.strengths) for lesson in of) / len(of)
 
-    assert share(lessons) == pytest.approx(0.6, abs=0.05)
-    assert share([lesson for lesson in lessons if len(lesson.target) == 1]) == pytest.approx(0.6, abs=0.05)
-    dangerous = [lesson for lesson in lessons if lesson.accompanied and len(lesson.target) > 1]
-    theirs = [lesson for lesson in dangerous if any("violent" in text for text in lesson.prompts)]
-    assert len(theirs) / len(dangerous) == pytest.approx(RECIPE.companions_share, abs=0.05)
-    assert not any("sexual" in text for lesson in theirs for text in lesson.prompts), (
-        "one concept's at a time"
-    )
-
-
-def test_an_anti_concept_by_itself_has_its_own_lessons_only() -> None:
-    lessons = drawn(ANTI_SEXUAL, options_of=(ANTI_VIOLENT, ANTI_SEXUAL), together=0.6, count=400)
-    alone = [lesson for lesson in lessons if not lesson.accompanied]
-    assert not any("violent" in text for lesson in alone for text in lesson.prompts)
+    dangerous = [lesson for lesson in lessons if len(lesson.target) > 1]
+    harmless = [lesson for lesson in lessons if len(lesson.target) == 1]
+    assert share(dangerous) == pytest.approx(0.6, abs=0.05)
+    assert share(harmless) == pytest.approx(0.6, abs=0.05)
+    assert all(any(lesson.strengths) for lesson in lessons)
+    for word, own in (("violent", 0), ("sexual", 1)):
+        about = [lesson for lesson in dangerous if any(word in text for text in lesson.prompts)]
+        assert len(about) / len(dangerous) == pytest.approx(0.5, abs=0.05)
+        assert all(lesson.strengths[own] for lesson in about), "what is to be prevented is, by its own vector"
 
 
-def test_the_first_anti_concept_and_every_other_concept_are_learned_by_themselves() -> None:
-    concepts = (ANTI_SEXUAL, WOMAN, MAN)
-    for concept in concepts:
-        assert not any(lesson.accompanied for lesson in drawn(concept, options_of=concepts, together=1.0))
+def test_the_dangerous_is_prevented_at_less_than_the_strength_at_which_the_harmless_is_kept() -> None:
+    lessons = drawn(ANTI_VIOLENT, ANTI_SEXUAL, together=0.5, count=1000)
+    harmless = {strength for lesson in lessons if len(lesson.target) == 1 for strength in lesson.strengths}
+    dangerous = [
+        strength for lesson in lessons if len(lesson.target) > 1 for strength in lesson.strengths if strength
+    ]
+    assert harmless == {0.0, 1.0}
+    assert RECIPE.least_strength <= min(dangerous) < RECIPE.least_strength + 0.05
+    assert 0.95 < max(dangerous) <= 1
+
+
+def test_the_people_of_an_anti_concept_are_often_two_in_one() -> None:
+    lessons = drawn(ANTI_SEXUAL, contexts=("person", "engineer", "judge"), count=2000)
+    blends = ("engineer judge", "judge engineer")
+    for some in (1, 3):  # targets of the harmless and of the dangerous
+        of = [lesson for lesson in lessons if len(lesson.target) == some]
+        blended = [lesson for lesson in of if any(blend in lesson.prompt for blend in blends)]
+        assert len(blended) / len(of) == pytest.approx(RECIPE.blended_share, abs=0.05)
+        assert all(any(blend in text for blend in blends) for lesson in blended for text in lesson.prompts), (
+            "the target is about the same one"
+        )
+    assert not any(blend in text for blend in blends for lesson in drawn(WOMAN) for text in lesson.prompts)
 
 
 def test_the_same_seed_draws_the_same_lessons() -> None:
@@ -133,7 +143,7 @@ def test_the_same_seed_draws_the_same_lessons() -> None:
 
 def test_harmless_prompts_weigh_as_the_recipe_says() -> None:
     options = LearnOptions((ANTI_SEXUAL,))
-    lessons = draw_lessons(options, TrajectoryRecipe(harmless_weight=3.0), ANTI_SEXUAL, 100)
+    lessons = draw_lessons(options, TrajectoryRecipe(harmless_weight=3.0), (ANTI_SEXUAL,), 100)
     assert {(len(lesson.target), lesson.weight) for lesson in lessons} == {(1, 3.0), (3, 1.0)}
 
 

@@ -11,7 +11,7 @@ OPTIONS = LearnOptions((WOMAN,))
 
 def pool_of(model: DiffusionModel, *, rows: list[int] | None = None, **changes: object) -> TrajectoryPool:
     recipe = TrajectoryRecipe(**{"batch": 6, "inference_steps": 10, "steps": 60} | changes)
-    return TrajectoryPool(model, OPTIONS, recipe, WOMAN, rows=rows)
+    return TrajectoryPool(model, OPTIONS, recipe, (WOMAN,), rows=rows)
 
 
 def test_trajectories_stay_in_the_learned_part_and_spread_over_it(sd1: DiffusionModel) -> None:

@@ -265,4 +265,4 @@ def test_the_shipped_safety_vectors_are_measured(tmp_path: Path) -> None:
         for one in json.loads(path.read_text())["result"]["conditions"]
     }
     for kind in ("sexual", "violent"):
-        assert shares[kind, 1] <= 0.3 < 0.6 < shares[kind, 0]
+        assert shares[kind, 1] <= 0.2 < 0.5 < shares[kind, 0]

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from policies.files import shipped_policies
 from trimtab import shipped_library
 from trimtab.commands import app
 
@@ -26,8 +27,9 @@ def test_explain_shows_every_image_with_reasons():
     genders = [image["steering"][0]["concept"] for image in said["images"]]
     assert sorted(genders) == ["man"] * 4 + ["woman"] * 4
     assert [image["seed"] for image in said["images"]] == list(range(8))
-    # The shipped cap leaves the shipped vectors their recommended strengths.
+    # The shipped cap leaves the shipped vectors the strengths that are given or recommended.
     recommended = {one.name: one.vector.recommended_strength for one in shipped_library().list()}
+    recommended |= {rule.concept: rule.strength for rule in shipped_policies()["default"].safety}
     for image in said["images"]:
         assert all(one["strength"] == recommended[one["concept"]] for one in image["steering"])
 
