@@ -30,7 +30,7 @@ def real_server(settings: Settings, listener: socket.socket | None = None) -> It
             time.sleep(0.01)
         url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while (answer := httpx2.get(f"{url}/readyz")).status_code != 200:
+        while (answer := httpx2.get(f"{url}/readyz", timeout=60)).status_code != 200:
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.05)
         yield url

@@ -198,7 +198,7 @@ def server_of(settings: Settings, until_ready) -> Iterator[tuple[Server, threadi
         while not server.started:
             time.sleep(0.01)
         url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        until_ready(lambda path: httpx2.get(url + path))
+        until_ready(lambda path: httpx2.get(url + path, timeout=60))
         yield server, thread, url
     finally:
         for _ in range(2):
@@ -216,7 +216,7 @@ def stopped(shared: Settings, until_ready, replica) -> Iterator[tuple[Server, th
 
 def test_a_server_that_is_told_to_stop_lets_go_of_who_follows_and_of_what_it_makes(stopped, until, replica):
     server, thread, url = stopped
-    id = httpx2.post(f"{url}/jobs", json=LONG).json()["id"]
+    id = httpx2.post(f"{url}/jobs", json=LONG, timeout=60).json()["id"]
     until(replica, id, is_running)
     with httpx2.stream("GET", f"{url}/jobs/{id}/events", timeout=60) as followed:
         server.handle_exit(signal.SIGINT, None)
@@ -236,7 +236,7 @@ def test_a_server_that_is_told_to_stop_lets_go_of_who_follows_and_of_what_it_mak
 def test_a_server_that_is_told_twice_while_clients_wait_gives_its_job_back(stopped, until, replica):
     """As where two signals come before the connections of the first have ended."""
     server, thread, url = stopped
-    id = httpx2.post(f"{url}/jobs", json=LONG).json()["id"]
+    id = httpx2.post(f"{url}/jobs", json=LONG, timeout=60).json()["id"]
     until(replica, id, is_running)
     with httpx2.stream(
         "POST", f"{url}/generate", json={**LONG, "num_images": 2, "stream": True}, timeout=60
@@ -256,7 +256,7 @@ def test_a_job_is_given_back_once_the_store_is_there(impatient, own_server, unti
     """As where the machine is so busy at a shutdown that an answer of the store comes too late."""
     replica.portal.call(replica.app.state.draining.begin)
     with server_of(impatient, until_ready) as (server, thread, url):
-        id = httpx2.post(f"{url}/jobs", json=LONG).json()["id"]
+        id = httpx2.post(f"{url}/jobs", json=LONG, timeout=60).json()["id"]
         until(replica, id, is_running)
         own_server.hold()
         try:
