@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx2
 import redis
 
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 300
 SERVICE_NAME = "jobs"
 """What the sentinels call the Redis."""
 
