@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -63,6 +63,17 @@ class Tally:
         """How many there were."""
         return self.accepted + self.refused.total() + len(self.crashed)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures."""
+        return {
+            "what": self.what,
+            "total": self.total,
+            "accepted": self.accepted,
+            "refused": dict(self.refused.most_common()),
+            "crashed": self.crashed,
+            "slowest_s": round(self.slowest_s, 3),
+        }
+
 
 @dataclass
 class MutatedFiles:
@@ -81,7 +92,7 @@ class MutatedFiles:
         return described("cpu") | {
             "seed": SEED,
             "seconds": round(self.seconds),
-            "tallies": [{"total": tally.total} | asdict(tally) for tally in self.tallies],
+            "tallies": [tally.to_json() for tally in self.tallies],
         }
 
     def table(self) -> Table:

@@ -1,5 +1,6 @@
 """A few hundred of the requests and files that `benchmarks/service` makes up by the thousand; always the same ones."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from real_server import real_server
 from benchmarks.service.contract import asked_of
 from benchmarks.service.document_mutations import SOUND, mutated_document, mutated_file
 from benchmarks.service.mutated_files import (
+    MutatedFiles,
     over_a_connection,
     policies_of_requests,
     policy_files,
     vector_files,
 )
+from benchmarks.service.schema_fuzz import SchemaFuzz
 from benchmarks.service.vector_mutations import mutated_vector
 from policies.document import Policy
 from service.loading import LoadedModel, load_service
@@ -43,6 +46,9 @@ def test_made_up_requests_are_answered_as_the_description_says(url):
     assert len(asked.operations) >= 26
     assert asked.statuses[200] >= 20
     assert asked.statuses[422] >= 20
+    result = SchemaFuzz(asked, {"this": asked}, 1.0)
+    assert json.loads(json.dumps(result.to_json()))["cases"] == asked.cases
+    assert result.table().row_count == 2
 
 
 def test_mutated_vector_files_are_refused_or_valid(loaded):
@@ -51,6 +57,9 @@ def test_mutated_vector_files_are_refused_or_valid(loaded):
     assert tally.accepted + tally.refused.total() == 200
     assert {"UnsoundVectorError", "MisfitVectorError", "VectorRangeError"} <= set(tally.refused)
     assert 0 < tally.accepted < 50
+    result = MutatedFiles([tally], 1.0)
+    assert result.is_sound
+    assert json.loads(json.dumps(result.to_json()))["tallies"][0]["refused"] == dict(tally.refused)
 
 
 def test_mutated_policies_are_refused_or_valid(loaded):
