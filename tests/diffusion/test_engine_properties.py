@@ -139,7 +139,7 @@ def tensor_bytes() -> int:
     storages = {
         one.untyped_storage().data_ptr(): one.untyped_storage().nbytes()
         for one in gc.get_objects()
-        if type(one) is torch.Tensor
+        if type(one) is torch.Tensor and one.layout is torch.strided
     }
     return sum(storages.values())
 

@@ -34,6 +34,7 @@ ATTEMPTS: dict[str, list[dict[str, object]]] = {
     "guidance_scale": [{"guidance_scale": scale} for scale in (0.0, 1.0, 1.5, 2.0, 50.0)],
     "height": [{"height": 64}, {"height": 8}],
     "width": [{"width": 64}, {"width": 8}],
+    "timeout_s": [{"timeout_s": seconds} for seconds in (30.0, 60.0)],
     "scheduler": [{"scheduler": name} for name in SCHEDULERS]
     + [{"scheduler": name, "num_inference_steps": 1} for name in SCHEDULERS],
     "image_format": [{"image_format": name} for name in ("png", "jpeg", "webp")],

@@ -39,7 +39,7 @@ def files(root, tmp_path_factory):
     chain, key = issued(root, folder)
     (folder / "root.pem").write_text(root.pem)
     for name, more in (("plain", {}), ("signed", {"c2pa_certificate": chain, "c2pa_key": key})):
-        with TestClient(create_app(Settings(device="cpu", **more))) as client:
+        with TestClient(create_app(Settings(device="cpu", allowed_hosts=["testserver"], **more))) as client:
             while client.get("/readyz").status_code != 200:
                 time.sleep(0.02)
             for image_format in ("png", "jpeg", "webp"):

@@ -143,7 +143,11 @@ async def _call(app: FastAPI, method: str, path: str, body: object = None) -> tu
         else:
             parts.append(message.get("body", b""))
 
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    headers = [
+        (b"host", b"localhost"),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+    ]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
