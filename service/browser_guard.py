@@ -22,9 +22,14 @@ Answer = Callable[[Request, Exception], Awaitable[Response]]
 class BrowserGuard:
     """Refuses what is addressed to a name that is not this machine's own or allowed, or comes from another's page."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str], answer: Answer) -> None:
-        """`allowed_hosts` are names without ports; `answer` makes an answer of an error."""
-        self._app, self._answer = app, answer
+    def __init__(
+        self, app: ASGIApp, allowed_hosts: Collection[str], origins: Collection[str], answer: Answer
+    ) -> None:
+        """`allowed_hosts` are names without ports, `origins` those whose pages may ask, `*` for all.
+
+        `answer` makes an answer of an error.
+        """
+        self._app, self._answer, self._origins = app, answer, frozenset(origins)
         self._allowed = frozenset(name.lower() for name in allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,13 +53,14 @@ class BrowserGuard:
                 value=host,
                 cure="Ask 127.0.0.1 or localhost, or add the name to allowed_hosts in the configuration.",
             )
-        its_host = None if origin is None else origin.partition("://")[2]
+        may_ask = "*" in self._origins or origin in self._origins
+        its_host = None if origin is None or may_ask else origin.partition("://")[2]
         if its_host is not None and its_host.lower() != host.lower() and _name(its_host) not in self._allowed:
             raise ForeignOriginError(
                 f"A web page of {origin!r:.100} may not ask here.",
                 field="Origin",
                 value=origin,
-                cure="Add its host to allowed_hosts in the configuration, or set keys.",
+                cure="Add it to cors_origins or its host to allowed_hosts in the configuration, or set keys.",
             )
 
 
