@@ -5,6 +5,7 @@ of a request through what answers POST /policies/explain; a sample of each goes 
 where anything else than a refusal with its reason came of one. The same seed makes the same files.
 
     python -m benchmarks.service.mutated_files --json benchmarks/results/mutated_files.json
+    python -m benchmarks.service.mutated_files --quick
 """
 
 from __future__ import annotations

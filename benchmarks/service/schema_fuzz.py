@@ -5,6 +5,7 @@ with what each operation's schema has at its edges, then with what fits the sche
 of requests that use one another's answers. Exits 1 where an answer is a 5xx or says something else than the document.
 
     python -m benchmarks.service.schema_fuzz --json benchmarks/results/schema_fuzz.json
+    python -m benchmarks.service.schema_fuzz --quick
 """
 
 from __future__ import annotations

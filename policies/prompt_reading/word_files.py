@@ -22,7 +22,11 @@ Lists = TypeVar("Lists", bound=BaseModel)
 def shipped_words(name: str) -> dict[str, Any]:
     """Return the content of a file in words/."""
     text = (files(__package__) / "words" / f"{name}.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.load(text, Loader=_FastLoader)
+    reader = _FastLoader(text)
+    try:
+        content: dict[str, Any] = reader.get_single_data()
+    finally:
+        reader.dispose()
     return content
 
 
