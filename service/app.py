@@ -149,7 +149,10 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
     app.add_middleware(ConnectionLimit, max_connections=settings.max_connections)
     if settings.guards_against_pages:
         app.add_middleware(
-            BrowserGuard, allowed_hosts=settings.allowed_hosts, origins=settings.cors_origins, answer=answer
+            BrowserGuard,
+            allowed_hosts=settings.allowed_hosts,
+            allowed_origins=settings.cors_origins,
+            answer=answer,
         )
     allow_origins(app, settings.cors_origins)
     app.add_middleware(SecurityHeaders)

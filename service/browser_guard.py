@@ -23,14 +23,12 @@ class BrowserGuard:
     """Refuses what is addressed to a name that is not this machine's own or allowed, or comes from another's page."""
 
     def __init__(
-        self, app: ASGIApp, allowed_hosts: Collection[str], origins: Collection[str], answer: Answer
+        self, app: ASGIApp, allowed_hosts: Collection[str], allowed_origins: Collection[str], answer: Answer
     ) -> None:
-        """`allowed_hosts` are names without ports, `origins` those whose pages may ask, `*` for all.
-
-        `answer` makes an answer of an error.
-        """
-        self._app, self._answer, self._origins = app, answer, frozenset(origins)
+        """Hosts are names without ports; "*" is every origin; `answer` makes an answer of an error."""
+        self._app, self._answer = app, answer
         self._allowed = frozenset(name.lower() for name in allowed_hosts)
+        self._origins = frozenset(allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer why not."""
@@ -53,15 +51,22 @@ class BrowserGuard:
                 value=host,
                 cure="Ask 127.0.0.1 or localhost, or add the name to allowed_hosts in the configuration.",
             )
-        may_ask = "*" in self._origins or origin in self._origins
-        its_host = None if origin is None or may_ask else origin.partition("://")[2]
-        if its_host is not None and its_host.lower() != host.lower() and _name(its_host) not in self._allowed:
+        if origin is not None and not self._may_ask(origin, host):
             raise ForeignOriginError(
                 f"A web page of {origin!r:.100} may not ask here.",
                 field="Origin",
                 value=origin,
-                cure="Add it to cors_origins or its host to allowed_hosts in the configuration, or set keys.",
+                cure="Add it to cors_origins in the configuration, or set keys.",
             )
+
+    def _may_ask(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin may ask at this host: its own, an allowed host's, and what CORS lets ask."""
+        its_host = origin.partition("://")[2]
+        return (
+            its_host.lower() == host.lower()
+            or _name(its_host) in self._allowed
+            or not self._origins.isdisjoint({origin, "*"})
+        )
 
 
 def _name(host: str) -> str:

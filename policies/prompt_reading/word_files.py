@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from policies.errors import LexiconError
 
 # libyaml's safe loader, where PyYAML was built with it: ten times as fast.
-_FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Lists = TypeVar("Lists", bound=BaseModel)
 
@@ -22,11 +22,11 @@ Lists = TypeVar("Lists", bound=BaseModel)
 def shipped_words(name: str) -> dict[str, Any]:
     """Return the content of a file in words/."""
     text = (files(__package__) / "words" / f"{name}.yaml").read_text(encoding="utf-8")
-    reader = _FastLoader(text)
+    loader = _SafeLoader(text)
     try:
-        content: dict[str, Any] = reader.get_single_data()
+        content: dict[str, Any] = loader.get_single_data()
     finally:
-        reader.dispose()
+        loader.dispose()
     return content
 
 
