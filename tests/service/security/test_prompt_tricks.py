@@ -10,7 +10,10 @@ FLOOR = {
     "name": "held",
     "fairness": [{"set": "gender", "when": "always"}],
     "assignment": "ledger",
-    "safety": [{"concept": "anti-sexual", "by": "both", "strength": 0.9}, {"concept": "anti-violence"}],
+    "safety": [
+        {"concept": "anti-sexual", "by": "both", "strength": 0.9},
+        {"concept": "anti-violence", "by": "vector"},
+    ],
 }
 
 
@@ -24,7 +27,7 @@ def held(options, until_ready):
 
 
 def test_no_negative_prompt_takes_the_floors_words_away(held):
-    for words in ("modest", "not sexual", "anti-sexual", "sexual\u200b", ")(", "\x00"):
+    for words in ("modest", "clothed", "not sexual", "anti-sexual", "sexual\u200b", ")(", "\x00"):
         asked = {"prompt": "a doctor", "negative_prompt": words, "policy": {}}
         (image,) = held.post("/policies/explain", json=asked).json()["images"]
         assert image["negative_prompt"].startswith("sexual")
