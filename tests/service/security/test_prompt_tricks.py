@@ -10,10 +10,7 @@ FLOOR = {
     "name": "held",
     "fairness": [{"set": "gender", "when": "always"}],
     "assignment": "ledger",
-    "safety": [
-        {"concept": "anti-sexual", "by": "both", "strength": 0.9},
-        {"concept": "anti-violence", "by": "vector"},
-    ],
+    "safety": [{"concept": "anti-sexual", "by": "both", "strength": 0.9}, {"concept": "anti-violence"}],
 }
 
 
@@ -27,10 +24,18 @@ def held(options, until_ready):
 
 
 def test_no_negative_prompt_takes_the_floors_words_away(held):
-    for words in ("modest", "clothed", "not sexual", "anti-sexual", "sexual\u200b", ")(", "\x00"):
-        asked = {"prompt": "a doctor", "negative_prompt": words, "policy": {}}
-        (image,) = held.post("/policies/explain", json=asked).json()["images"]
-        assert image["negative_prompt"].startswith("sexual")
+    led_away = 0
+    for words in ("old", "modest, clothed", "not sexual", "anti-sexual", "sexual\u200b", ")(", "\x00"):
+        answer = held.post(
+            "/policies/explain", json={"prompt": "a doctor", "negative_prompt": words, "policy": {}}
+        )
+        if answer.status_code == 422:  # no room for all of it: nothing is cut off
+            assert answer.json()["error"]["code"] == "overlong_prompt"
+        else:
+            (image,) = answer.json()["images"]
+            assert image["negative_prompt"].startswith("sexual")
+            led_away += 1
+    assert led_away
 
 
 def test_a_prompt_whose_end_nobody_would_read_is_refused(held):
