@@ -21,7 +21,7 @@ router = APIRouter(route_class=CountedRoute, tags=["images"], dependencies=[need
         200: {
             "content": {
                 "image/png": {"schema": {"type": "string", "format": "binary"}},
-                "text/event-stream": {"schema": {"type": "string"}},
+                "text/event-stream": {},
             }
         },
         400: {"model": ErrorResponse, "description": "The body is not JSON."},

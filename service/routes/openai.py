@@ -39,7 +39,7 @@ _STARTED_S = int(time.time())
 @images.post(
     "/images/generations",
     response_model=ImagesAnswer,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def generate_images(
     body: ImagesRequest,

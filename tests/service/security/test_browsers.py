@@ -143,7 +143,16 @@ def test_pages_of_configured_origins_may_ask_and_others_still_not(options, until
         for origin in ("https://studio.example.com.evil.net", "http://studio.example.com", "null"):
             assert preflight(client, origin).status_code == 400
             answer = client.get("/policies", headers={"Origin": origin})
+            assert answer.status_code == 403
             assert "access-control-allow-origin" not in answer.headers
+
+
+def test_pages_of_all_origins_may_ask_where_all_are_configured(options, until_ready):
+    with TestClient(create_app(Settings(**options, cors_origins=["*"]))) as client:
+        until_ready(client.get)
+        answer = client.get("/policies", headers={"Origin": STUDIO})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+        assert client.get("/policies", headers={"Origin": STUDIO, "Host": "evil.example"}).status_code == 421
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import schemathesis
 import uvicorn
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
@@ -49,6 +50,16 @@ def test_made_up_requests_are_answered_as_the_description_says(url):
     result = SchemaFuzz(asked, {"this": asked}, 1.0)
     assert json.loads(json.dumps(result.to_json()))["cases"] == asked.cases
     assert result.table().row_count == 2
+
+
+@pytest.mark.parametrize("path", ["/generate", "/v1/images/generations"])
+def test_streams_are_as_the_description_says(url, path):
+    operation = schemathesis.openapi.from_url(f"{url}/openapi.json")[path]["POST"]
+    body = {"prompt": "a doctor", "stream": True, "num_inference_steps": 2}
+    answer = operation.Case(body=body, media_type="application/json").call()
+    assert answer.status_code == 200
+    assert answer.headers["content-type"][0].startswith("text/event-stream")
+    operation.validate_response(answer)
 
 
 def test_mutated_vector_files_are_refused_or_valid(loaded):
