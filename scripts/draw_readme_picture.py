@@ -14,7 +14,7 @@ PROMPTS = ("a photo of a doctor", "a photo of a gorgeous doctor")
 IMAGES = 10
 POLICY = Policy(
     fairness=(FairnessRule(set="gender"), FairnessRule(set="race")),
-    safety=(SafetyRule(concept="anti-sexual"),),
+    safety=(SafetyRule(concept="anti-sexual", strength=1.0),),
 )
 SAMPLING = Sampling(num_inference_steps=50)
 

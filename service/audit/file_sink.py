@@ -158,6 +158,8 @@ class FileSink:
         self._descriptor, self._size = descriptor, 0
 
     def _lock(self, descriptor: int) -> None:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return  # a device holds no chain that could be forked
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
