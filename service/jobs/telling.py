@@ -4,6 +4,7 @@ Entry points: `Teller`, and `progress_in`, what a told line says of a job's prog
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 
@@ -42,20 +43,20 @@ class Teller:
                 self._untold[Queued, 0] = happening
 
     def stop(self) -> None:
-        """Let `run` return once it has told what it is telling."""
+        """Let `run` return once it has told the last of what happened."""
         self._has_stopped.set()
 
     async def run(self) -> None:
         """Tell until it is stopped."""
-        while not self._has_stopped.is_set():
+        is_last = False
+        while not is_last:
+            is_last = self._has_stopped.is_set()
             untold, self._untold = self._untold, {}
             for happening in untold.values():
                 await self._tell(happening)
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TOLD_EVERY_S):
                     await self._has_stopped.wait()
-            except TimeoutError:
-                continue
 
     async def _tell(self, happening: Happening) -> None:
         event = await asyncio.to_thread(told_event, happening)
