@@ -16,6 +16,7 @@ from rich.text import Text
 from trimtab.commands.audit import ConfigOption, LogOption, app
 from trimtab.commands.console import Bars, hide_loading_bars, told_errors
 from trimtab.commands.library import LibraryOption
+from trimtab.commands.model_choice import DeviceOption, ModelOption
 
 if TYPE_CHECKING:
     from service.audit.replay import Replayed
@@ -41,13 +42,8 @@ def replay(
         typer.Option("--out", "-o", metavar="FILE.png", help="Write the picture there. [default: nowhere]"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(help='A diffusers directory or hub name; "demo" is the embedded model. [default: demo]'),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help='"cpu", "cuda" or "cuda:1". [default: auto]', show_default=False)
-    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
     vectors: LibraryOption = None,
     config: ConfigOption = None,
 ) -> None:

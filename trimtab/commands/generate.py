@@ -12,6 +12,7 @@ from trimtab.commands.generate_output import Destination, OutputError, show
 from trimtab.commands.generate_progress import StepBar
 from trimtab.commands.generate_ways import ServerError, make_by_server, make_here
 from trimtab.commands.library import LibraryOption
+from trimtab.commands.model_choice import DeviceOption, ModelOption
 from trimtab.commands.policy_choice import ConfigOption, PolicyOption, policy_or_name
 
 KEY_VARIABLE = "KEY_FOR_TRIMTAB"
@@ -47,13 +48,8 @@ def generate(
         str | None,
         typer.Option(envvar=KEY_VARIABLE, help="The key to show to the service.", show_default=False),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help='A diffusers directory or hub name; "demo" is the embedded model. [default: demo]'),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help='"cpu", "cuda" or "cuda:1". [default: auto]', show_default=False)
-    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
     vectors: LibraryOption = None,
     config: ConfigOption = None,
 ) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from trimtab.commands.console import hide_loading_bars, told_errors
 from trimtab.commands.library import LibraryOption
+from trimtab.commands.model_choice import ModelOption
 from trimtab.commands.policy import app
 from trimtab.commands.policy_choice import ConfigOption, PolicyOption, policy_or_name
 
@@ -34,10 +35,7 @@ def explain(
     floor: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="A floor to hold. [default: the configured one]")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help='A diffusers directory or hub name; "demo" is the embedded model. [default: demo]'),
-    ] = None,
+    model: ModelOption = None,
     vectors: LibraryOption = None,
     config: ConfigOption = None,
     as_json: Annotated[

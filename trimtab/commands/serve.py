@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trimtab.commands.console import model_path, told_errors
+from trimtab.commands.model_choice import ModelOption
 
 if TYPE_CHECKING:
     from service.generation import Generation
@@ -29,10 +30,7 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help='A diffusers directory or hub name; "demo" is the embedded model. [default: demo]'),
-    ] = None,
+    model: ModelOption = None,
     vectors: Annotated[
         Path | None, typer.Option(help="A vector library's directory. [default: the shipped vectors]")
     ] = None,
