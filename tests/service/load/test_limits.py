@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from fastapi.testclient import TestClient
-from jobs_over_http import LONG, QUICK, has_ended, is_running
+from jobs_over_http import LONG, QUICK, has_ended
 
 from diffusion import DiffusionModel
 from policies.memory_ledger import MemoryLedger
@@ -61,12 +62,9 @@ def test_a_request_that_is_not_made_in_its_time_is_answered_504_and_not_to_be_re
 
 
 def test_a_request_that_still_waits_when_its_time_is_up_is_given_up(small):
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(small.post, "/generate", json={**LONG, "num_images": 2, "timeout_s": 3})
-        until_in_flight(small, 1)
+    with ahead(small):
         answer = small.post("/generate", json={**QUICK, "timeout_s": 0.2})
         assert error_of(answer)["code"] == "deadline_exceeded"
-        ahead.result()
 
 
 def test_a_stream_that_runs_out_of_time_ends_with_the_error(small):
@@ -93,11 +91,9 @@ def test_a_job_has_the_time_it_names_and_otherwise_as_long_as_it_takes(small):
 
 
 def test_a_job_whose_time_is_up_before_its_turn_is_not_begun(small):
-    running = small.post("/jobs", json={**LONG, "num_images": 2}).json()["id"]
-    until(small, running, is_running)
-    waiting = small.post("/jobs", json={**QUICK, "timeout_s": 0.2}).json()["id"]
-    time.sleep(0.3)
-    small.delete(f"/jobs/{running}")
+    with ahead(small):
+        waiting = small.post("/jobs", json={**QUICK, "timeout_s": 0.2}).json()["id"]
+        time.sleep(0.3)
     job = until(small, waiting, has_ended)
     assert (job["state"], job["error"]["code"]) == ("failed", "deadline_exceeded")
     assert job["progress"] == 0
@@ -111,9 +107,20 @@ def until(client: TestClient, id: str, holds) -> Mapping[str, object]:
     return job
 
 
-def until_in_flight(client: TestClient, requests: int) -> None:
+@contextmanager
+def ahead(client: TestClient) -> Iterator[None]:
+    """Fill the engine with a job of two images, cancelled when the block ends."""
+    running = client.post("/jobs", json={**LONG, "num_images": 2}).json()["id"]
+    until_they_run(client, 2)
+    yield
+    client.delete(f"/jobs/{running}")
+    assert until(client, running, has_ended)["state"] == "cancelled"
+
+
+def until_they_run(client: TestClient, images: int) -> None:
+    """Wait until the engine takes the steps of so many images: a request in flight may not have got there yet."""
     deadline = time.monotonic() + 60
-    while f"trimtab_requests_in_flight {requests}.0" not in client.get("/metrics").text:
+    while f"trimtab_running_rows {images}.0" not in client.get("/metrics").text:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -136,7 +143,7 @@ def test_a_full_queue_is_told_before_anything_is_counted_with_the_time_its_work_
     policy = {"policy": LEDGER}
     with ThreadPoolExecutor(2) as pool:
         running = pool.submit(small.post, "/generate", json={**LONG, "num_images": 2, "timeout_s": 8})
-        until_in_flight(small, 1)
+        until_they_run(small, 2)
         waiting = pool.submit(
             small.post, "/generate", json={**LONG, "num_images": 3, "timeout_s": 8, **policy}
         )
@@ -158,14 +165,12 @@ def test_a_full_queue_is_told_before_anything_is_counted_with_the_time_its_work_
 
 
 def test_a_full_queue_of_jobs_is_told_when_this_replica_takes_the_next(small, taken):
-    running = small.post("/jobs", json={**LONG, "num_images": 2}).json()["id"]
-    until(small, running, is_running)
-    waiting = small.post("/jobs", json=QUICK).json()["id"]
-    answer = small.post("/jobs", json={**QUICK, "policy": LEDGER})
-    assert (answer.status_code, error_of(answer)["code"]) == (429, "job_queue_full")
-    assert int(answer.headers["retry-after"]) >= 1
-    assert taken == []
-    small.delete(f"/jobs/{running}")
+    with ahead(small):
+        waiting = small.post("/jobs", json=QUICK).json()["id"]
+        answer = small.post("/jobs", json={**QUICK, "policy": LEDGER})
+        assert (answer.status_code, error_of(answer)["code"]) == (429, "job_queue_full")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert taken == []
     assert until(small, waiting, has_ended)["state"] == "done"
 
 
