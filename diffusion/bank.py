@@ -41,8 +41,10 @@ class VectorBank:
     names: tuple[str, ...]
     values: torch.Tensor
     """[n, C, h, w], fp32, on the device."""
-    both_halves: torch.Tensor
-    """[n] bool: whether the vector also goes on the unconditional row of a guidance pair."""
+    on_conditional: torch.Tensor
+    """[n] bool: whether the vector goes on the conditional row of a guidance pair, or on an unguided image's only one."""
+    on_unconditional: torch.Tensor
+    """[n] bool: whether it goes on the unconditional row."""
     ranges: torch.Tensor
     """[n, 2]: the half-open range of training timesteps of each vector."""
 
@@ -60,7 +62,8 @@ class VectorBank:
         return cls(
             names=tuple(vectors),
             values=torch.stack([vector.values for vector in sized]).to(device),
-            both_halves=torch.tensor([vector.halves == "both" for vector in sized]),
+            on_conditional=torch.tensor([vector.goes_on(conditional=True) for vector in sized]),
+            on_unconditional=torch.tensor([vector.goes_on(conditional=False) for vector in sized]),
             ranges=torch.tensor([vector.timesteps for vector in sized]),
         )
 
@@ -71,7 +74,7 @@ class VectorBank:
 
     def guided(self, coefficients: torch.Tensor) -> torch.Tensor:
         """The coefficients [2 * images, n] of guidance pairs: first all unconditional rows, then the rest."""
-        return torch.cat([coefficients * self.both_halves, coefficients])
+        return torch.cat([coefficients * self.on_unconditional, coefficients * self.on_conditional])
 
     def combine(self, h: torch.Tensor, coefficients: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """The site's output with each row's vectors added: h + sum over n of coefficient * vector.

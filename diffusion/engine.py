@@ -139,8 +139,13 @@ class Engine:
         orders = []
         for row in rows:
             vectors = {name: found[name] for name, strength in row.steering.items() if strength != 0}
-            both = any(stored.vector.halves == "both" for stored in vectors.values())
-            passes = passes_of(row, guidance_scale=scale, is_steered=bool(vectors), steers_unconditional=both)
+            steers = {
+                half: any(stored.vector.goes_on(conditional=half) for stored in vectors.values())
+                for half in (True, False)
+            }
+            passes = passes_of(
+                row, guidance_scale=scale, steers_conditional=steers[True], steers_unconditional=steers[False]
+            )
             orders.append(Order(row, sampling, steps, latent_shape, vectors, passes))
         return orders
 

@@ -55,7 +55,10 @@ class HeldVector:
     strength: float
     active: Sequence[bool]
     """Whether it is added, step by step."""
-    on_both_halves: bool
+    on_conditional: bool
+    """Whether it goes on the rows that read the prompt."""
+    on_unconditional: bool
+    """Whether it goes on those that read the negative prompt."""
 
 
 @dataclass(eq=False)

@@ -25,7 +25,7 @@ class Pass:
 
 
 def passes_of(
-    row: Row, *, guidance_scale: float, is_steered: bool, steers_unconditional: bool
+    row: Row, *, guidance_scale: float, steers_conditional: bool, steers_unconditional: bool
 ) -> tuple[Pass, ...]:
     """Return an image's U-Net rows: guided so much, with vectors or without, of which one may go on both halves.
 
@@ -38,7 +38,7 @@ def passes_of(
         halves = [(False, 1 - guidance_scale), (True, guidance_scale)]
     passes = []
     for is_conditional, weight in halves:
-        takes = is_steered and (is_conditional or steers_unconditional)
+        takes = steers_conditional if is_conditional else steers_unconditional
         if takes and row.preserves_structure:
             passes += [Pass(is_conditional, steered, weight / 2) for steered in (True, False)]
         else:

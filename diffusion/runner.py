@@ -87,7 +87,12 @@ class Runner:
             for step, timestep in enumerate(order.schedule.timesteps.tolist())
         ]
         return HeldVector(
-            vector.site, stored.digest, float(order.row.steering[name]), active, vector.halves == "both"
+            vector.site,
+            stored.digest,
+            float(order.row.steering[name]),
+            active,
+            on_conditional=vector.goes_on(conditional=True),
+            on_unconditional=vector.goes_on(conditional=False),
         )
 
     def _resident(self, site: str, latent_shape: tuple[int, int, int]) -> ResidentVectors:
@@ -159,7 +164,8 @@ class Runner:
         for row in rows:
             for one in row.order.passes:
                 for held in row.held if one.is_steered else ():
-                    if held.active[row.step] and (one.is_conditional or held.on_both_halves):
+                    goes = held.on_conditional if one.is_conditional else held.on_unconditional
+                    if held.active[row.step] and goes:
                         resident = self._resident(held.site, row.order.latent_shape)
                         if held.site not in found:
                             total = sum(len(other.order.passes) for other in rows)

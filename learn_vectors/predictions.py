@@ -23,7 +23,7 @@ class FrozenPredictions:
     target: torch.Tensor
     """What the steered conditional prediction is to be."""
     conditional: torch.Tensor
-    """Under each row's own prompt; only the rows that are sampled without vectors are filled in."""
+    """Under each row's own prompt, where that was asked for."""
     unconditional: torch.Tensor
 
 
@@ -46,9 +46,13 @@ class Predictor:
         self._quick = model.dtype == torch.float32 and _has_quick_bfloat16(model.device)
 
     @torch.no_grad()
-    def frozen(self, pool: TrajectoryPool) -> FrozenPredictions:
-        """Predict what each row's lesson and its next sampling step need: each prompt once, all in one pass."""
-        lessons, steered = pool.lessons, pool.steered.tolist()
+    def frozen(self, pool: TrajectoryPool, *, conditional: bool) -> FrozenPredictions:
+        """Predict what each row's lesson and its next sampling step need: each prompt once, all in one pass.
+
+        Under its own prompt every row is predicted where `conditional` says so, and else those sampled unsteered.
+        """
+        lessons = pool.lessons
+        steered = [not conditional and is_steered for is_steered in pool.steered.tolist()]
         wanted: dict[tuple[int, str], int] = {}
         for row, lesson in enumerate(lessons):
             own = () if steered[row] else (lesson.prompt,)

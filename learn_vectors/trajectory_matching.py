@@ -53,13 +53,14 @@ def match_trajectories(
     guidance = recipe.guidance_scale
     start, end = options.apply_timesteps
     while optimizer.step_number < recipe.steps * len(group):
-        frozen = predictor.frozen(pool)
+        frozen = predictor.frozen(pool, conditional=options.halves == "unconditional")
         applied = (start <= pool.timesteps) & (pool.timesteps < end)
         strengths = pool.strengths * applied.unsqueeze(1)
         added = torch.einsum("rk,kchw->rchw", strengths, optimizer.values)
-        conditional = predictor.steered(pool, options.site, added, conditional=True)
-        unconditional = frozen.unconditional
-        if options.halves == "both":
+        conditional, unconditional = frozen.conditional, frozen.unconditional
+        if options.halves != "unconditional":
+            conditional = predictor.steered(pool, options.site, added, conditional=True)
+        if options.halves != "conditional":
             unconditional = predictor.steered(pool, options.site, added, conditional=False)
         steered = torch.lerp(unconditional, conditional, guidance)
         target = torch.lerp(frozen.unconditional, frozen.target, guidance)

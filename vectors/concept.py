@@ -22,7 +22,7 @@ from vectors.compatibility import check_combinable, check_comparable
 from vectors.errors import InvalidVectorError
 from vectors.names import CONCEPT_RULE, FINGERPRINT_RULE, is_concept_name, is_fingerprint
 
-Halves: TypeAlias = Literal["conditional", "both"]
+Halves: TypeAlias = Literal["conditional", "unconditional", "both"]
 """Which rows of a classifier-free-guidance pair get the vector."""
 
 Setting: TypeAlias = "str | int | float | bool | list[Setting] | dict[str, Setting] | None"
@@ -107,6 +107,10 @@ class ConceptVector:
         content = hashlib.sha256(identity.encode())
         content.update(self.values.numpy().astype("<f4").tobytes())
         return f"sha256:{content.hexdigest()}"
+
+    def goes_on(self, *, conditional: bool) -> bool:
+        """Whether it is added to the conditional row of a guidance pair, or to the unconditional one."""
+        return self.halves in ("both", "conditional" if conditional else "unconditional")
 
     def __add__(self, other: ConceptVector) -> ConceptVector:
         if not isinstance(other, ConceptVector):
@@ -208,7 +212,7 @@ def _check_labels(vector: ConceptVector) -> None:
         )
     if vector.halves not in get_args(Halves):
         raise InvalidVectorError(
-            f"The halves {vector.halves!r} of {vector.concept!r} must be 'conditional' or 'both'."
+            f"The halves {vector.halves!r} of {vector.concept!r} must be 'conditional', 'unconditional' or 'both'."
         )
     if not math.isfinite(vector.recommended_strength):
         raise InvalidVectorError(
