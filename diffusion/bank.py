@@ -42,7 +42,7 @@ class VectorBank:
     values: torch.Tensor
     """[n, C, h, w], fp32, on the device."""
     on_conditional: torch.Tensor
-    """[n] bool: whether the vector goes on the conditional row of a guidance pair, or on an unguided image's only one."""
+    """[n] bool: whether the vector goes on the conditional row of a guidance pair, or on the only one."""
     on_unconditional: torch.Tensor
     """[n] bool: whether it goes on the unconditional row."""
     ranges: torch.Tensor
@@ -72,6 +72,16 @@ class VectorBank:
         strengths = [[steering.get(name, 0.0) for name in self.names] for steering in steerings]
         return torch.tensor(strengths, dtype=torch.float32)  # also of whole numbers, {"woman": 1}
 
+    def unguided(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """The coefficients [images, n] of images made without guidance, which have a conditional row alone.
+
+        Raises SteeringError for a vector that goes on unconditional rows alone, which would do nothing.
+        """
+        for place, name in enumerate(self.names):
+            if not self.on_conditional[place] and coefficients[:, place].any():
+                raise idle_without_guidance(name)
+        return coefficients
+
     def guided(self, coefficients: torch.Tensor) -> torch.Tensor:
         """The coefficients [2 * images, n] of guidance pairs: first all unconditional rows, then the rest."""
         return torch.cat([coefficients * self.on_unconditional, coefficients * self.on_conditional])
@@ -91,6 +101,14 @@ class VectorBank:
         steered = h.clone()
         add_vectors(steered, self.values, active.to(h.device))
         return steered
+
+
+def idle_without_guidance(name: str) -> SteeringError:
+    """Return the error of a vector that goes on unconditional rows alone, in a picture that has none."""
+    return SteeringError(
+        f"{name!r} is added to the unconditional rows of guidance, and there is no guidance: ask for a guidance scale "
+        "above 1, or learn it with --halves conditional."
+    )
 
 
 def check_strengths(steering: Steering) -> None:

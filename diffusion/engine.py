@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 
 from diffusion.admission import Admission
-from diffusion.bank import check_fit, check_strengths
+from diffusion.bank import check_fit, check_strengths, idle_without_guidance
 from diffusion.capacity import RowCapacity
 from diffusion.errors import EngineFailedError, GenerationCancelled, QueueFullError, SamplingError
 from diffusion.events import Event, Failed, Finished, Stepped, Waiting
@@ -143,6 +143,9 @@ class Engine:
                 half: any(stored.vector.goes_on(conditional=half) for stored in vectors.values())
                 for half in (True, False)
             }
+            for name, stored in vectors.items():
+                if scale <= 1 and not stored.vector.goes_on(conditional=True):
+                    raise idle_without_guidance(name)
             passes = passes_of(
                 row, guidance_scale=scale, steers_conditional=steers[True], steers_unconditional=steers[False]
             )

@@ -45,12 +45,13 @@ def steer(
     `vectors` is where concepts are looked up: a library, its folder, or a mapping of names to vectors; the
     shipped library by default.
 
-    With classifier-free guidance a vector goes on the conditional row of each pair, or on both where its
-    `halves` say so, at the timesteps it is made for. Images without steering are those of the plain pipeline,
+    With classifier-free guidance a vector goes on those rows of each pair that its `halves` say, at the timesteps it
+    is made for. Images without steering are those of the plain pipeline,
     bit by bit. Blocks nest and add up. Nothing is left behind in the pipeline, whatever happens inside.
 
     Raises UnknownConceptError, VectorMismatchError, SiteError and SteeringError on entry, and SteeringError
-    from the pipeline's call where the number of images is not that of the sequence.
+    from the pipeline's call where the number of images is not that of the sequence, or where there is no guidance
+    and a vector goes on unconditional rows alone.
     """
     _check_pipeline(pipe)
     steerings = [steering] if isinstance(steering, Mapping) else list(steering)
@@ -114,8 +115,7 @@ class _SteeredSite:
     def __call__(self, h: torch.Tensor) -> torch.Tensor:
         bank = self._bank(h)
         coefficients = bank.coefficients(self._current.steerings)
-        if self._current.guided:
-            coefficients = bank.guided(coefficients)
+        coefficients = bank.guided(coefficients) if self._current.guided else bank.unguided(coefficients)
         return bank.combine(h, coefficients, self._current.timesteps)
 
     def _bank(self, h: torch.Tensor) -> VectorBank:

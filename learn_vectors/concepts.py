@@ -8,8 +8,10 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from typing import get_args
 
 from learn_vectors.errors import OptionsError
+from vectors import Halves
 from vectors.phrases import with_article
 
 
@@ -27,6 +29,8 @@ class Concept:
     negative_prompt: str | None = None
     name: str = ""
     """The concept's name; "" makes one from the prompts."""
+    halves: Halves | None = None
+    """Which rows of a guidance pair get the vector; None leaves it to the recipe."""
 
     def __post_init__(self) -> None:
         if not self.positive or not all(prompt.strip() for prompt in self.positive):
@@ -50,6 +54,8 @@ class Concept:
             raise OptionsError(
                 f"{len(self.positive)} positive and {len(self.negative)} negative prompts: give as many"
             )
+        if self.halves is not None and self.halves not in get_args(Halves):
+            raise OptionsError(f"halves is {self.halves!r}: give one of {', '.join(get_args(Halves))}")
         if not self.name:
             object.__setattr__(self, "name", self._derived_name())
 

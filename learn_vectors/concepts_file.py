@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from learn_vectors.concepts import Concept
 from learn_vectors.errors import OptionsError, RunDirectoryError
 from learn_vectors.options import RECIPES, LearnOptions
+from vectors import Halves
 
 EXAMPLE = """\
 concepts:
@@ -42,6 +43,7 @@ class _Concept(BaseModel):
     pos: str | list[str]
     neg: str | list[str] = []
     negative_prompt: str | None = None
+    halves: Halves | None = None
 
 
 class _File(BaseModel):
@@ -64,7 +66,7 @@ def read_concepts(path: Path) -> ConceptsFile:
         raise OptionsError(f"{path}: {place}: {first['msg']}. Write it like this:\n{EXAMPLE}") from error
     try:
         concepts = tuple(
-            Concept(_texts(one.pos), _texts(one.neg), one.negative_prompt, name)
+            Concept(_texts(one.pos), _texts(one.neg), one.negative_prompt, name, one.halves)
             for name, one in read.concepts.items()
         )
     except OptionsError as error:
@@ -93,7 +95,13 @@ def read_options(path: Path) -> tuple[LearnOptions, str]:
         kind = RECIPES[recipe.pop("name")]
         options = LearnOptions(
             concepts=tuple(
-                Concept(tuple(one["positive"]), tuple(one["negative"]), one["negative_prompt"], one["name"])
+                Concept(
+                    tuple(one["positive"]),
+                    tuple(one["negative"]),
+                    one["negative_prompt"],
+                    one["name"],
+                    one["halves"],
+                )
                 for one in data.pop("concepts")
             ),
             sets={name: tuple(members) for name, members in data.pop("sets").items()},

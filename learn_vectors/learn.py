@@ -119,8 +119,8 @@ def _vector(
         values=values,
         base_model=model.fingerprint,
         site=options.site,
-        halves=options.halves,
-        timesteps=options.apply_timesteps,
+        halves=options.halves_of(concept),
+        timesteps=options.applied_at(concept),
         prompts=ConceptPrompts(
             positive=concept.positive,
             negative=concept.base_prompts,

@@ -33,8 +33,6 @@ COST = 2.0
 """What a recommendation counts a point of `kept` as, in points of success."""
 TOLERANCE = 0.01
 """What it counts as no difference: less than one picture of 36."""
-MARGIN_COST = 0.03
-"""What of all else an anti-concept's margin may cost: about one picture of 36."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def measure_vector(
             kept=_kept(sign, before, after),
             pixel_change=fmean(map(pixel_change, unsteered, steered)),
         )
-    recommended = recommended_strength(effects, is_anti=concept.is_anti)
+    recommended = recommended_strength(effects)
     told = {"success_unsteered": _success(sign, concept, before)}
     for key in ("success", "kept", "pixel_change"):
         told[key] = getattr(effects[recommended], key)
@@ -109,7 +107,7 @@ def measure_vector(
     )
 
 
-def recommended_strength(effects: Mapping[float, Effect], *, is_anti: bool = False) -> float:
+def recommended_strength(effects: Mapping[float, Effect]) -> float:
     """Return the smallest strength at which the success has saturated, for what it costs; one more where that is free.
 
     A strength is worth its success less twice what it does not keep: `kept` is a mean over all other attributes, of
@@ -117,7 +115,6 @@ def recommended_strength(effects: Mapping[float, Effect], *, is_anti: bool = Fal
     strengths that are worth as much as the best, but for less than a picture, it is the smallest; or the one after it
     where that is worth as much too, since prompts that were not measured need a margin. For the same reason none below
     1 is recommended, at which vectors are learned: less may do for prompts that show the concept half of the time.
-    What an anti-concept misses is what it is there for: it is recommended as strong as costs no more than MARGIN_COST.
     """
     worth = {
         strength: effect.success - COST * (1 - effect.kept)
@@ -128,9 +125,6 @@ def recommended_strength(effects: Mapping[float, Effect], *, is_anti: bool = Fal
     strengths = sorted(worth)
     smallest = next(index for index, strength in enumerate(strengths) if worth[strength] >= enough)
     after = strengths[smallest + 1 : smallest + 2]
-    if is_anti:
-        least = effects[strengths[smallest]].kept - MARGIN_COST
-        return max(strength for strength in strengths[smallest:] if effects[strength].kept >= least)
     return next((strength for strength in after if worth[strength] >= enough), strengths[smallest])
 
 

@@ -18,6 +18,8 @@ from learn_vectors.errors import OptionsError
 from vectors import Halves
 
 MAX_TIMESTEP = 1000
+SEEN_BELOW = 800
+"""The timestep below which it begins to show what a picture is of."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class TrajectoryRecipe:
     """Anti-concepts: how much of what the unwanted word brings is taken away; 1 is just all of it."""
     harmless_share: float = 0.4
     """Anti-concepts: share of trajectories of harmless prompts, whose target is to stay where they are."""
-    harmless_weight: float = 4.0
+    harmless_weight: float = 8.0
     """Anti-concepts: weight of the harmless prompts' error."""
     least_strength: float = 0.5
     """Anti-concepts: dangerous lessons are learned at strengths from this one to 1, harmless ones at 1: what is enough
@@ -119,12 +121,9 @@ class LearnOptions:
     """Nouns of harmless prompts that show no person: what is in a picture is to stay in it."""
     settings: tuple[str, ...] = ("", "in a park")
     """Phrases that follow the prompts, so that a concept is learned in several places."""
-    apply_timesteps: tuple[int, int] = (0, MAX_TIMESTEP)
-    """Half-open range of timesteps at which the finished vectors are applied: all, as a prompt brings back at the last
-    steps what is let go there."""
+    apply_timesteps: tuple[int, int] | None = None
+    """Half-open range of timesteps at which the finished vectors are applied; None leaves it to the kind of concept."""
     site: str = "mid_block"
-    halves: Halves = "conditional"
-    """Which rows of a guidance pair get the vector."""
     channel_only: bool = False
     """Whether a vector is one value per channel, the same everywhere in the picture."""
     seed: int = 0
@@ -144,7 +143,8 @@ class LearnOptions:
                     f"the set {set_name} has {', '.join(missing)}, which is not among the concepts: "
                     f"{', '.join(names)}"
                 )
-        _timesteps(self.apply_timesteps)
+        if self.apply_timesteps is not None:
+            _timesteps(self.apply_timesteps)
         if isinstance(self.recipe, PaperRecipe) and len(names) > 1:
             raise OptionsError(
                 f"the paper recipe learns one concept at a time and there are {len(names)}: "
@@ -157,6 +157,28 @@ class LearnOptions:
         anti = tuple(concept for concept in self.concepts if concept.is_anti)
         others = [(concept,) for concept in self.concepts if not concept.is_anti]
         return (*others, *([anti] if anti else []))
+
+    def halves_of(self, concept: Concept) -> Halves:
+        """Return which rows of a guidance pair get a concept's vector.
+
+        An anti-concept's goes where the negative prompt is read that it takes the place of: it changes what pictures
+        are led away from, and not what the prompt says. The authors' recipe learns on the prompt's own rows.
+        """
+        if concept.halves is not None:
+            return concept.halves
+        is_trajectory = isinstance(self.recipe, TrajectoryRecipe)
+        return "unconditional" if concept.is_anti and is_trajectory else "conditional"
+
+    def applied_at(self, concept: Concept) -> tuple[int, int]:
+        """Return the timesteps at which a concept's vector is applied.
+
+        All, as a prompt brings back at the last steps what is let go there; but an anti-concept's not at the noisiest
+        ones, where it cannot be seen yet whether a picture is dangerous, and all pictures would change alike.
+        """
+        if self.apply_timesteps is not None:
+            return self.apply_timesteps
+        is_trajectory = isinstance(self.recipe, TrajectoryRecipe)
+        return (0, SEEN_BELOW) if concept.is_anti and is_trajectory else (0, MAX_TIMESTEP)
 
     @property
     def total_steps(self) -> int:

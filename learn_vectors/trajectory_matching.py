@@ -6,6 +6,7 @@ Entry point: `match_trajectories`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import torch
 
@@ -18,6 +19,10 @@ from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
 from learn_vectors.predictions import Predictor
 from learn_vectors.trajectories import TrajectoryPool
+from vectors import Halves
+
+CONDITIONAL: Final = "conditional"
+UNCONDITIONAL: Final = "unconditional"
 
 
 def match_trajectories(
@@ -51,18 +56,20 @@ def match_trajectories(
         pool.resume(optimizer.step_number, saved["latents"][list(rows)])
     predictor = Predictor(model, pool.all_lessons)
     guidance = recipe.guidance_scale
-    start, end = options.apply_timesteps
+    start, end = options.applied_at(group[0])
+    on = {half: _goes_on(group, options, half).to(model.device) for half in (CONDITIONAL, UNCONDITIONAL)}
     while optimizer.step_number < recipe.steps * len(group):
-        frozen = predictor.frozen(pool, conditional=options.halves == "unconditional")
+        frozen = predictor.frozen(pool, conditional=not on[CONDITIONAL].any())
         applied = (start <= pool.timesteps) & (pool.timesteps < end)
         strengths = pool.strengths * applied.unsqueeze(1)
-        added = torch.einsum("rk,kchw->rchw", strengths, optimizer.values)
-        conditional, unconditional = frozen.conditional, frozen.unconditional
-        if options.halves != "unconditional":
-            conditional = predictor.steered(pool, options.site, added, conditional=True)
-        if options.halves != "conditional":
-            unconditional = predictor.steered(pool, options.site, added, conditional=False)
-        steered = torch.lerp(unconditional, conditional, guidance)
+        predicted = {CONDITIONAL: frozen.conditional, UNCONDITIONAL: frozen.unconditional}
+        for half, goes in on.items():
+            if goes.any():
+                added = torch.einsum("rk,kchw->rchw", strengths * goes, optimizer.values)
+                predicted[half] = predictor.steered(
+                    pool, options.site, added, conditional=half == CONDITIONAL
+                )
+        steered = torch.lerp(predicted[UNCONDITIONAL], predicted[CONDITIONAL], guidance)
         target = torch.lerp(frozen.unconditional, frozen.target, guidance)
         errors = ((steered - target) / guidance).square().mean(dim=(1, 2, 3))
         weights = pool.weights * pool.in_range
@@ -76,6 +83,11 @@ def match_trajectories(
             if processes.is_main:
                 save(optimizer.state() | {"latents": latents})
         yield loss
+
+
+def _goes_on(group: Sequence[Concept], options: LearnOptions, half: Halves) -> torch.Tensor:
+    """Return which concepts' vectors go on one half of a guidance pair, [concepts] bool."""
+    return torch.tensor([options.halves_of(concept) in (half, "both") for concept in group])
 
 
 def _per_row(flags: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ Entry point: `Concepts`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 
@@ -23,6 +23,10 @@ class Concepts:
     products: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Two concepts -> the inner product of their vectors at strength 1, in squares of the norm of the steered
     activation; both orders are there, and a concept with itself. Vectors that cannot be compared have none."""
+
+    guided_only: Set[str] = frozenset()
+    """The concepts whose vector goes on the unconditional row of a guidance pair alone: without guidance it does
+    nothing."""
 
     def strength(self, concept: str, given: float | None) -> float:
         """Return the strength that a rule gives, or the recommended one."""

@@ -19,7 +19,7 @@ from policies.image_plan import Averted, ImagePlan, Steer
 from policies.ledger import Ledger
 from policies.memory_ledger import MemoryLedger, ledger_key
 from policies.responsible_phrases import Phrases, shipped_phrases
-from policies.safety_words import why_no_words, words_of
+from policies.safety_words import needs_guidance, why_no_words, words_of
 
 
 def plan(
@@ -69,7 +69,15 @@ def plan(
     held = assign(first, seeds, concepts.sets, drawing(policy if floor is None else floor))
     own = assign(others, seeds, concepts.sets, drawing(policy), [one.members for one in held])
 
-    skipped = (*(decision for _, decision in decisions if not decision.applies), *heard.skipped)
+    idle = {
+        rule.concept for rule in in_force.safety if unread and needs_guidance(rule, concepts)
+    } & heard.added
+    safety = [rule for rule in in_force.safety if rule.concept not in idle]
+    skipped = (
+        *(decision for _, decision in decisions if not decision.applies),
+        *heard.skipped,
+        *(Decision(concept, False, f"its vector is added where {unread}") for concept in sorted(idle)),
+    )
     plans = []
     for seed, *parts in zip(seeds, held, own, strict=True):
         drawn = [
@@ -82,11 +90,11 @@ def plan(
             heard.prompt,
             steering=(
                 *(steer for steer in drawn if isinstance(steer, Steer)),
-                *(_added(rule, concepts, heard, unread) for rule in in_force.safety if rule.adds_vector),
+                *(_added(rule, concepts, heard, unread) for rule in safety if rule.adds_vector),
             ),
             averted=tuple(
                 _averted(rule, words, heard)
-                for rule in in_force.safety
+                for rule in safety
                 if (words := words_of(rule, concepts)) and (unread is None or rule.insists_on_words)
             ),
             skipped=(*skipped, *(decision for decision in drawn if isinstance(decision, Decision))),

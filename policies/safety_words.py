@@ -1,6 +1,6 @@
 """The words by which a safety rule acts in the negative prompt, and why it has none where it acts by its vector alone.
 
-Entry points: `words_of`, `why_no_words`.
+Entry points: `words_of`, `why_no_words`, `needs_guidance`.
 """
 
 from policies.concepts import Concepts
@@ -34,3 +34,8 @@ def why_no_words(rule: SafetyRule, concepts: Concepts, unread: str | None) -> st
     if rule.concept in concepts.words:
         return "its strength is negative, and the words that it was learned with are for the opposite"
     return "it was learned without words for what it prevents"
+
+
+def needs_guidance(rule: SafetyRule, concepts: Concepts) -> bool:
+    """Whether a rule is not followed without guidance, as its words or its vector act on the unconditional row."""
+    return rule.insists_on_words or (rule.adds_vector and rule.concept in concepts.guided_only)

@@ -36,7 +36,15 @@ def concepts_of(
             if vector.prompts.negative_prompt
         },
         products=_products(vectors, scales),
+        guided_only=frozenset(
+            concept for concept, vector in vectors.items() if not vector.goes_on(conditional=True)
+        ),
     )
+
+
+def _meet(one: ConceptVector, other: ConceptVector) -> bool:
+    """Whether there is a row of a guidance pair that both are added to."""
+    return any(one.goes_on(conditional=half) and other.goes_on(conditional=half) for half in (True, False))
 
 
 def _products(
@@ -50,6 +58,8 @@ def _products(
         gram = (values @ values.T / (values.shape[1] * scales[site] ** 2)).tolist()
         products |= {
             (alike[row], alike[column]): gram[row][column]
+            if _meet(vectors[alike[row]], vectors[alike[column]])
+            else 0.0
             for row, column in product(range(len(alike)), repeat=2)
         }
     return products

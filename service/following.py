@@ -14,7 +14,7 @@ from policies.floor import check_floor, under_floor
 from policies.joint_floor import joint_floor
 from policies.screen_rule import check_screen
 from service.configured import ConfiguredPolicies
-from service.limits import check_words_can_act
+from service.limits import check_rules_can_act
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def unfollowed(
     if floor is not None:
         try:
             check_floor(floor, concepts)
-            check_words_can_act(floor, model)
+            check_rules_can_act(floor, concepts, model)
             check_screen(floor.screen, screened_categories)
         except PolicyError as error:
             # Every policy on it would fail for the same reason.
@@ -49,7 +49,7 @@ def unfollowed(
     for name, policy in policies.named.items():
         try:
             check_policy(policy, concepts)
-            check_words_can_act(under_floor(policy, floor, concepts), model)
+            check_rules_can_act(under_floor(policy, floor, concepts), concepts, model)
             check_screen(policy.screen, screened_categories)
         except PolicyError as error:
             problems.append(Unfollowed(f"The policy {name!r}", error))
@@ -59,7 +59,7 @@ def unfollowed(
             own = joint_floor(floor, tenant.tenant(name, policies.named).floor, concepts)
             for held in (own, under_floor(default, own, concepts)):
                 if held is not None:
-                    check_words_can_act(held, model)
+                    check_rules_can_act(held, concepts, model)
                     check_screen(held.screen, screened_categories)
         except PolicyError as error:
             problems.append(Unfollowed(f"The floor of the tenant {name!r}, under the default policy,", error))

@@ -37,8 +37,8 @@ from service.happenings import Told, nobody
 from service.inscribing import Inscriber
 from service.limits import (
     check_request,
+    check_rules_can_act,
     check_sampling,
-    check_words_can_act,
     check_words_fit,
     time_given_s,
     why_unread,
@@ -151,7 +151,7 @@ class Generation:
         try:
             await asyncio.to_thread(self._checked, request, caller or anyone(), loaded)
         except Exception as error:
-            if (how := floor_refusal(error, request, loaded.policies)) is not None:
+            if (how := floor_refusal(error, request, loaded.policies, loaded.concepts)) is not None:
                 self._observer.refused_by_floor(how)
             raise
 
@@ -300,8 +300,8 @@ class Generation:
             service_floor=loaded.policies.floor,
             concepts=loaded.concepts,
         )
-        check_words_can_act(terms.in_force, loaded.model)
-        check_sampling(request, terms.in_force)
+        check_rules_can_act(terms.in_force, loaded.concepts, loaded.model)
+        check_sampling(request, terms.in_force, loaded.concepts)
         check_words_fit(request, terms.in_force, loaded.concepts, loaded.model)
         check_screen(policy.screen, loaded.screened_categories)
         return terms

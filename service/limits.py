@@ -1,6 +1,6 @@
 """What of a request depends on the settings' limits and on the loaded model.
 
-Entry points: `check_request`, `check_sampling`, `check_words_can_act`, `check_words_fit`; `why_unread` and
+Entry points: `check_request`, `check_sampling`, `check_rules_can_act`, `check_words_fit`; `why_unread` and
 `with_readable_words`; `time_given_s`. The engine checks again; here every refusal names its field.
 """
 
@@ -9,7 +9,7 @@ from policies.concepts import Concepts
 from policies.document import Policy
 from policies.errors import WordError, choose_from
 from policies.image_plan import ImagePlan, joined_negative_prompt, without_asked_words
-from policies.safety_words import words_of
+from policies.safety_words import needs_guidance, words_of
 from service.callers import Allowance
 from service.errors import (
     ImageTooLargeError,
@@ -64,16 +64,16 @@ def check_request(
     _check_length("negative_prompt", request.negative_prompt, model)
 
 
-def check_sampling(request: GenerateRequest, policy: Policy) -> None:
+def check_sampling(request: GenerateRequest, policy: Policy, concepts: Concepts) -> None:
     """Raise a RequestError unless a policy can act at the request's sampling, and allows it.
 
-    Negative prompts act through guidance alone, and guidance amplifies vectors.
+    Negative prompts, and vectors in their place, act through guidance alone; and guidance amplifies all vectors.
     """
     rule = policy.sampling
-    needs_words = any(safety.insists_on_words for safety in policy.safety)
-    if needs_words and request.guidance_scale <= 1:
+    idle = [safety.concept for safety in policy.safety if needs_guidance(safety, concepts)]
+    if idle and request.guidance_scale <= 1:
         raise TooLittleGuidanceError(
-            f"At guidance {request.guidance_scale:g} the negative prompt of the policy would do nothing.",
+            f"At guidance {request.guidance_scale:g} the policy's {' and '.join(idle)} would do nothing.",
             field="guidance_scale",
             value=request.guidance_scale,
             cure="Ask for more than 1; 5 to 8 is usual.",
@@ -146,15 +146,24 @@ def time_given_s(request: GenerateRequest, settings: Settings) -> float:
     return request.timeout_s
 
 
-def check_words_can_act(policy: Policy, model: DiffusionModel) -> None:
-    """Raise WordError for a policy that insists on negative prompts on a model that reads none."""
+def check_rules_can_act(policy: Policy, concepts: Concepts, model: DiffusionModel) -> None:
+    """Raise WordError for a policy that acts where negative prompts are read, on a model that reads none."""
     for index, safety in enumerate(policy.safety):
-        if safety.insists_on_words and model.embeds_guidance:
+        if not model.embeds_guidance:
+            continue
+        if safety.insists_on_words:
             raise WordError(
                 "The model's guidance is built in: it reads no negative prompt.",
                 field=f"safety.{index}.by",
                 value=safety.by,
                 cure="Leave it out, or write 'by: vector'.",
+            )
+        if needs_guidance(safety, concepts):
+            raise WordError(
+                f"The model's guidance is built in, and {safety.concept} is added where a negative prompt is read.",
+                field=f"safety.{index}.concept",
+                value=safety.concept,
+                cure="Learn it with --halves conditional.",
             )
 
 

@@ -6,6 +6,7 @@ Entry points: `Observer`, `NOBODY`, and `floor_refusal`, what a refusal has to d
 from collections.abc import Sequence
 from typing import Literal, Protocol, TypeAlias
 
+from policies.concepts import Concepts
 from policies.errors import FloorError, FloorUnmetError
 from policies.gate import Decision
 from service.configured import ConfiguredPolicies
@@ -39,7 +40,7 @@ NOBODY: Observer = _Nobody()
 
 
 def floor_refusal(
-    error: Exception, request: GenerateRequest, policies: ConfiguredPolicies
+    error: Exception, request: GenerateRequest, policies: ConfiguredPolicies, concepts: Concepts
 ) -> FloorRefusal | None:
     """Return what a request's refusal has to do with the floor; None where it is the request's own fault."""
     match error:
@@ -49,7 +50,7 @@ def floor_refusal(
             return "unmet"
         case TooLittleGuidanceError() | TooFewStepsError() | SchedulerNotAllowedError():
             try:
-                check_sampling(request, policies.find(request.policy))
+                check_sampling(request, policies.find(request.policy), concepts)
             except RequestError:
                 return None
             return "sampling"

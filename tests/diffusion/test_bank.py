@@ -1,16 +1,17 @@
 import pytest
 import torch
 
-from diffusion import VectorBank
+from diffusion import SteeringError, VectorBank
 
 
 @pytest.fixture
 def bank(sd1, make_vector):
-    """Three vectors: plain, for both halves, and for the timesteps 400 to 599."""
+    """Four vectors: plain, for both halves, for the timesteps 400 to 599, and for the unconditional half."""
     vectors = {
         "woman": make_vector(sd1),
         "man": make_vector(sd1, "man", seed=1, halves="both"),
         "asian": make_vector(sd1, "asian", seed=2, timesteps=(400, 600)),
+        "calm": make_vector(sd1, "calm", seed=3, halves="unconditional"),
     }
     return VectorBank.load(vectors, height=4, width=4, device=torch.device("cpu"))
 
@@ -22,23 +23,30 @@ def h():
 
 def test_coefficients_are_strengths_by_name(bank):
     coefficients = bank.coefficients([{"man": 2.0}, {}, {"asian": -1.0, "woman": 0.5, "elsewhere": 9.0}])
-    assert coefficients.tolist() == [[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.0, -1.0]]
+    assert coefficients.tolist() == [[0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.5, 0.0, -1.0, 0.0]]
 
 
 def test_guidance_pairs_put_the_unconditional_rows_first(bank):
-    coefficients = bank.coefficients([{"woman": 1.0, "man": 2.0}, {"asian": 3.0}])
+    coefficients = bank.coefficients([{"woman": 1.0, "man": 2.0}, {"asian": 3.0, "calm": 4.0}])
     assert bank.guided(coefficients).tolist() == [
-        [0.0, 2.0, 0.0],
-        [0.0, 0.0, 0.0],
-        [1.0, 2.0, 0.0],
-        [0.0, 0.0, 3.0],
+        [0.0, 2.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 4.0],
+        [1.0, 2.0, 0.0, 0.0],
+        [0.0, 0.0, 3.0, 0.0],
     ]
+
+
+def test_a_vector_for_the_unconditional_half_is_refused_where_there_is_none(bank):
+    with pytest.raises(SteeringError, match="'calm' is added to the unconditional rows"):
+        bank.unguided(bank.coefficients([{}, {"calm": 1.0}]))
+    coefficients = bank.coefficients([{"woman": 1.0, "calm": 0.0}])
+    assert torch.equal(bank.unguided(coefficients), coefficients)
 
 
 def test_a_row_gets_the_sum_of_its_vectors(bank, h):
     coefficients = bank.coefficients([{"woman": 0.5, "man": -2.0}, {}, {"man": 1.0}])
     steered = bank.combine(h, coefficients, torch.tensor(500))
-    woman, man, _ = bank.values
+    woman, man, *_ = bank.values
     torch.testing.assert_close(steered[0], h[0] + 0.5 * woman - 2 * man)
     assert torch.equal(steered[1], h[1])
     assert torch.equal(steered[2], h[2] + man)

@@ -70,6 +70,27 @@ def test_a_vector_for_both_halves_goes_on_both(sd1, make_vector, latents_of, wat
     torch.testing.assert_close(conditional, expected + one.values, atol=1e-5, rtol=0)
 
 
+def test_a_vector_for_the_unconditional_half_goes_on_that_alone(sd1, make_vector, latents_of, watched):
+    vectors = {"calm": make_vector(sd1, "calm", halves="unconditional")}
+    with watched(sd1.pipe.unet) as plain:
+        latents_of(sd1.pipe, PROMPTS, steps=1)
+    with steer(sd1.pipe, {"calm": 2.0}, vectors=vectors), watched(sd1.pipe.unet) as steered:
+        latents_of(sd1.pipe, PROMPTS, steps=1)
+    unconditional, conditional = (steered[0] - plain[0]).chunk(2)
+    expected = (2 * vectors["calm"].values).expand(3, -1, -1, -1)
+    torch.testing.assert_close(unconditional, expected, atol=1e-5, rtol=0)
+    assert torch.equal(conditional, torch.zeros_like(conditional))
+
+
+def test_without_guidance_a_vector_for_the_unconditional_half_is_refused(sd1, make_vector, latents_of):
+    vectors = {"calm": make_vector(sd1, "calm", halves="unconditional")}
+    with (
+        pytest.raises(SteeringError, match="there is no guidance"),
+        steer(sd1.pipe, {"calm": 1.0}, vectors=vectors),
+    ):
+        latents_of(sd1.pipe, PROMPTS, steps=1, guidance=1.0)
+
+
 def test_without_guidance_every_row_is_conditional(sd1, make_vector, latents_of, watched):
     vector = make_vector(sd1)
     with watched(sd1.pipe.unet) as plain:

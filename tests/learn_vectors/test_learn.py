@@ -100,12 +100,12 @@ def losses_of(model: DiffusionModel, options: LearnOptions) -> list[float]:
     return losses
 
 
-@pytest.mark.parametrize("halves", ["conditional", "both"])
+@pytest.mark.parametrize("halves", ["conditional", "unconditional", "both"])
 def test_trajectory_matching_finds_a_vector_that_explains_the_target(
     sd1: DiffusionModel, options: Make, halves: str
 ) -> None:
     recipe = TrajectoryRecipe(steps=60, batch=4, inference_steps=4)
-    losses = losses_of(sd1, options(recipe=recipe, halves=halves))
+    losses = losses_of(sd1, options(concepts=(replace(WOMAN, halves=halves),), recipe=recipe))
     assert len(losses) == 60
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
@@ -158,8 +158,23 @@ def test_one_value_per_channel_is_the_same_everywhere(sd1: DiffusionModel, optio
     assert vector.norm > 0
 
 
-def test_a_vector_for_both_halves_says_so(sd1: DiffusionModel, options: Make) -> None:
-    assert learned(sd1, options(halves="both")).halves == "both"
+def test_a_vector_says_which_halves_it_is_for(sd1: DiffusionModel, options: Make) -> None:
+    recipe = TrajectoryRecipe(steps=2, batch=4, inference_steps=4)
+    both = replace(ANTI_LOUD, halves="both")
+    vectors = learn_vectors(sd1, options(concepts=(ANTI_UGLY, WOMAN, both), recipe=recipe))
+    assert [vector.halves for vector in vectors] == ["unconditional", "conditional", "both"]
+    assert learned(sd1, options(concepts=(ANTI_UGLY,), recipe=PAPER)).halves == "conditional"
+
+
+def test_an_anti_concept_is_applied_where_a_picture_begins_to_show(
+    sd1: DiffusionModel, options: Make
+) -> None:
+    recipe = TrajectoryRecipe(steps=2, batch=4, inference_steps=4)
+    concepts = (ANTI_UGLY, WOMAN)
+    vectors = learn_vectors(sd1, options(concepts=concepts, recipe=recipe))
+    assert [vector.timesteps for vector in vectors] == [(0, 800), (0, 1000)]
+    at = learn_vectors(sd1, options(concepts=concepts, recipe=recipe, apply_timesteps=(0, 500)))
+    assert [vector.timesteps for vector in at] == [(0, 500), (0, 500)]
 
 
 def test_a_vector_is_not_moved_where_it_is_not_applied(sd1: DiffusionModel, options: Make) -> None:

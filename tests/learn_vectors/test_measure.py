@@ -59,21 +59,6 @@ def test_the_smallest_strength_that_saturates_is_recommended_with_a_free_margin(
     assert recommended_strength(effects(*curve)) == recommended
 
 
-@pytest.mark.parametrize(
-    ("curve", "recommended"),
-    [
-        ([(0.1, 0.98), (0.8, 0.97), (1, 0.96), (1, 0.95), (1, 0.935), (1, 0.7)], 1.5),
-        ([(0.1, 0.98), (0.8, 0.97), (1, 0.96), (1, 0.935), (1, 0.92), (1, 0.7)], 1.25),
-        ([(0.1, 0.98), (0.8, 0.97), (1, 0.96), (1, 0.92), (1, 0.8), (1, 0.7)], 1.0),
-        ([(0.1, 1), (0.2, 1), (0.4, 1), (0.6, 1), (0.8, 1), (1, 1)], 2.0),
-    ],
-)
-def test_an_anti_concept_has_a_margin_that_may_cost_a_little(
-    curve: list[tuple[float, float]], recommended: float
-) -> None:
-    assert recommended_strength(effects(*curve), is_anti=True) == recommended
-
-
 @given(CURVES)
 def test_at_most_one_smaller_strength_does_as_well_and_keeps_as_much(
     curve: list[tuple[float, float]],

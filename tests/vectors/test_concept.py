@@ -241,7 +241,7 @@ class TestParts:
             ({"base_model": "stable-diffusion"}, "'stable-diffusion' of 'woman' is not a fingerprint"),
             ({"site": ""}, "site '' of 'woman'"),
             ({"site": "mid_block."}, "site 'mid_block.'"),
-            ({"halves": "unconditional"}, "'unconditional' of 'woman' must be 'conditional' or 'both'"),
+            ({"halves": "neither"}, "'neither' of 'woman' must be 'conditional', 'unconditional' or 'both'"),
             ({"timesteps": (5, 5)}, r"timesteps \(5, 5\)"),
             ({"timesteps": (-1, 5)}, r"timesteps \(-1, 5\)"),
             ({"timesteps": (1, 2, 3)}, r"timesteps \(1, 2, 3\)"),

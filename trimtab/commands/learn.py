@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ from trimtab.commands.learn_options import (
     DryRunOption,
     GradientCheckpointingOption,
     GuidanceOption,
+    HalvesName,
+    HalvesOption,
     ImagesOption,
     LibraryOption,
     LrOption,
@@ -77,9 +80,10 @@ def learn(
     batch: BatchOption = None,
     num_images: NumImagesOption = None,
     timesteps: TimestepsOption = None,
-    apply_timesteps: ApplyTimestepsOption = (0, 1000),
+    apply_timesteps: ApplyTimestepsOption = None,
     push: PushOption = None,
     guidance: GuidanceOption = None,
+    halves: HalvesOption = None,
     both_halves: BothHalvesOption = False,
     channel_only: ChannelOnlyOption = False,
     site: SiteOption = "mid_block",
@@ -126,6 +130,7 @@ def learn(
             options = _options(
                 _concepts(pos, neg, negative_prompt, name, images),
                 concepts,
+                HalvesName.BOTH if both_halves else halves,
                 recipe,
                 {
                     "steps": steps,
@@ -140,7 +145,6 @@ def learn(
                 contexts=tuple(context) if context else None,
                 apply_timesteps=apply_timesteps,
                 site=site,
-                halves="both" if both_halves else "conditional",
                 channel_only=channel_only,
                 seed=seed,
             )
@@ -183,6 +187,7 @@ def _concepts(
 def _options(
     given: tuple[Concept, ...],
     file: Path | None,
+    halves: HalvesName | None,
     recipe: RecipeName | None,
     overrides: dict[str, Any],
     *,
@@ -214,6 +219,8 @@ def _options(
         read = read_concepts(file)
         given, contexts = read.concepts, contexts or read.contexts
         settings |= {"sets": read.sets} | ({} if read.settings is None else {"settings": read.settings})
+    if halves is not None:
+        given = tuple(replace(concept, halves=halves.value) for concept in given)
     if contexts is not None:
         settings |= {"contexts": contexts}
     return LearnOptions(concepts=given, recipe=RECIPES[recipe](**asked), **settings)

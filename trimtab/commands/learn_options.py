@@ -19,6 +19,14 @@ class RecipeName(StrEnum):
     PAPER = "paper"
 
 
+class HalvesName(StrEnum):
+    """Which rows of a guidance pair a vector is added to."""
+
+    CONDITIONAL = "conditional"
+    UNCONDITIONAL = "unconditional"
+    BOTH = "both"
+
+
 class DetectorName(StrEnum):
     """What reads the pictures when a vector is measured."""
 
@@ -110,10 +118,12 @@ TimestepsOption = Annotated[
     tuple[int, int] | None, typer.Option(rich_help_panel=HOW, help="Timesteps learned on, start and end.")
 ]
 ApplyTimestepsOption = Annotated[
-    tuple[int, int],
+    tuple[int, int] | None,
     typer.Option(
         rich_help_panel=HOW,
-        help="Timesteps at which the vector is applied; let go early, a concept may come back.",
+        show_default=False,
+        help="Timesteps at which the vector is applied; let go early, a concept may come back. "
+        "[default: all, of anti-concepts those below 800]",
     ),
 ]
 PushOption = Annotated[
@@ -126,12 +136,21 @@ PushOption = Annotated[
 GuidanceOption = Annotated[
     float | None, typer.Option(rich_help_panel=HOW, help="Guidance of the sampling it is for.")
 ]
+HalvesOption = Annotated[
+    HalvesName | None,
+    typer.Option(
+        rich_help_panel=HOW,
+        show_default=False,
+        help="Rows of a guidance pair that the vector is added to. [default: conditional, of anti-concepts "
+        "unconditional, where a negative prompt would be read]",
+    ),
+]
 BothHalvesOption = Annotated[
     bool,
     typer.Option(
         "--both-halves",
         rich_help_panel=HOW,
-        help="Add the vector to the unconditional rows of guidance too.",
+        help="The same as --halves both.",
     ),
 ]
 ChannelOnlyOption = Annotated[
