@@ -31,8 +31,8 @@ LEAST_RISE = 0.2
 """How much more often a sign is read from pictures with the concept."""
 COST = 2.0
 """What a recommendation counts a point of `kept` as, in points of success."""
-TOLERANCE = 0.01
-"""What it counts as no difference: less than one picture of 36."""
+TOLERANCE = 0.005
+"""What it counts as no difference: less than one of eight attributes lost in one picture of 36."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,10 @@ def plan(
     skipped = (
         *(decision for _, decision in decisions if not decision.applies),
         *heard.skipped,
-        *(Decision(concept, False, f"its vector is added where {unread}") for concept in sorted(idle)),
+        *(
+            Decision(concept, False, f"its vector acts where a negative prompt is, and {unread}")
+            for concept in sorted(idle)
+        ),
     )
     plans = []
     for seed, *parts in zip(seeds, held, own, strict=True):

@@ -14,6 +14,7 @@ from policies.errors import (
     UnknownSetError,
     WordError,
 )
+from policies.gate import Decision
 from policies.image_plan import joined_negative_prompt, without_asked_words
 from policies.memory_ledger import MemoryLedger
 from policies.plan import plan
@@ -196,6 +197,30 @@ def test_where_words_cannot_act_the_vector_does_it_alone_and_says_why(rule, unre
     (alone,) = planned({"safety": [{**rule, "by": "vector"}]}, [0], unread=unread)
     assert (alone.strengths, alone.averted) == (image.strengths, ())
     assert alone.steering[0].reason == "safety: added to every image"
+
+
+def test_a_phrase_whose_vector_needs_guidance_is_passed_over_without_it_and_says_why():
+    document = Policy.model_validate({"phrases": "steer"})
+    concepts = Concepts(
+        SETS,
+        {**RECOMMENDED, "anti-violence": 1.0},
+        words={"anti-violence": "violent"},
+        guided_only={"anti-violence"},
+    )
+    asked = {"seeds": [0], "concepts": concepts}
+    (guided,) = plan(document, "a doctor, no blood", **asked)
+    assert guided.strengths == {"anti-violence": 1.0}
+    assert [one.words for one in guided.averted] == ["violent"]
+    (unguided,) = plan(document, "a doctor, no blood", **asked, unread="at guidance 1 none is read")
+    assert (unguided.steering, unguided.averted) == ((), ())
+    assert (
+        Decision(
+            "anti-violence",
+            False,
+            "its vector acts where a negative prompt is, and at guidance 1 none is read",
+        )
+        in unguided.skipped
+    )
 
 
 def test_words_of_a_rules_own_go_with_a_negative_strength():
