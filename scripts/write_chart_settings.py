@@ -66,5 +66,7 @@ def _given(described: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    SCHEMA.write_text(written(with_settings(json.loads(SCHEMA.read_text(encoding="utf-8")))), encoding="utf-8")
+    SCHEMA.write_text(
+        written(with_settings(json.loads(SCHEMA.read_text(encoding="utf-8")))), encoding="utf-8"
+    )
     print(f"{SCHEMA} is written.")

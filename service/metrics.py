@@ -112,7 +112,7 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
-        # Counted from 0: of a series that begins at 1 Prometheus sees no increase, and nobody would be told of the first.
+        # From 0 on: of a series that begins at 1 Prometheus sees no increase, and nobody is told of the first.
         for reason in get_args(FloorRefusal):
             self._floor_refusals.labels(reason)
         for outcome in ("failed", "set_aside"):

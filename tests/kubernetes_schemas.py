@@ -21,7 +21,9 @@ CUSTOM = ("gateway.networking.k8s.io", "monitoring.coreos.com", "keda.sh")
 def problems(manifest: Mapping[str, Any], version: str) -> list[str]:
     """Everything that is wrong with a manifest; unknown fields too. A kind without a schema raises."""
     validator = _validator(manifest["apiVersion"], manifest["kind"], version)
-    return [f"{'.'.join(map(str, error.path))}: {error.message:.300}" for error in validator.iter_errors(manifest)]
+    return [
+        f"{'.'.join(map(str, error.path))}: {error.message:.300}" for error in validator.iter_errors(manifest)
+    ]
 
 
 @cache
@@ -39,5 +41,7 @@ def _validator(api_version: str, kind: str, version: str) -> jsonschema.Draft202
 
 @cache
 def _definitions(folder: str, version: str) -> Registry[Any]:
-    definitions: Resource[Any] = Resource.from_contents(schema_contents(f"{folder}/_definitions.json", version))
+    definitions: Resource[Any] = Resource.from_contents(
+        schema_contents(f"{folder}/_definitions.json", version)
+    )
     return definitions @ Registry()

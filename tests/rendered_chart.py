@@ -58,7 +58,8 @@ def one(manifests: list[Manifest], kind: str, name: str | None = None) -> Manife
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
     """Every pod's specification with what it is for, from whatever makes it."""
     for manifest in manifests:
-        pod = manifest if manifest["kind"] == "Pod" else manifest["spec"].get("template", {}) if "spec" in manifest else {}
+        template = manifest.get("spec", {}).get("template", {})
+        pod = manifest if manifest["kind"] == "Pod" else template
         if "spec" in pod:
             yield f"{manifest['kind']} {manifest['metadata']['name']}", pod["spec"]
 

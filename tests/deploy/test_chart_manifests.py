@@ -65,7 +65,9 @@ def test_every_template_is_in_some_example():
 
 
 def test_the_examples_are_what_the_chart_is_made_for(examples):
-    kinds = {name: Counter(manifest["kind"] for manifest in manifests) for name, manifests in examples.items()}
+    kinds = {
+        name: Counter(manifest["kind"] for manifest in manifests) for name, manifests in examples.items()
+    }
     assert kinds["default"] == {
         "Deployment": 1,
         "Service": 1,
@@ -110,7 +112,9 @@ def test_selectors_choose_their_own_pods_alone(manifests):
             assert chosen == [manifest["metadata"]["name"]]
 
 
-@pytest.mark.parametrize("release", ["a", "trimtab", "a-release-of-fifty-three-letters-is-what-helm-lets-one"])
+@pytest.mark.parametrize(
+    "release", ["a", "trimtab", "a-release-of-fifty-three-letters-is-what-helm-lets-one"]
+)
 def test_names_fit_whatever_the_release_is_called(release):
     for name in ("gpu-production", "redis-bundled", "learner", "keda"):
         for manifest in rendered(example(name), release):
@@ -122,12 +126,22 @@ def test_names_fit_whatever_the_release_is_called(release):
 
 def test_names_that_yaml_would_read_otherwise_stay_names():
     odd = {"existingSecret": "123", "secretKey": "1e3"}
-    (manifest,) = (
-        found
-        for found in rendered({"keys": odd, "volumes": {"models": {"existingClaim": "456"}}})
-        if found["kind"] == "Deployment"
-    )
-    assert problems(manifest, NEWEST) == []
+    volume = {"existingClaim": "456"}
+    values = {
+        "keys": odd,
+        "redis": {"mode": "external", **odd},
+        "helmTest": odd,
+        "image": {"pullSecrets": ["789"]},
+        "model": {"source": "someone/1e3", "hubToken": {"existingSecret": "123", "key": "1e3"}},
+        "existingPolicies": "123",
+        "volumes": {"models": volume, "vectors": volume, "cache": volume},
+        "priorityClassName": "123",
+        "runtimeClassName": "1e3",
+        "serviceAccount": {"create": False, "name": "123"},
+        "learner": {"enabled": True, "name": "1", "args": ["--pos", 5], "runs": volume},
+    }
+    for manifest in rendered(values):
+        assert problems(manifest, NEWEST) == []
 
 
 def test_a_chart_that_is_packed_has_everything(tmp_path):

@@ -101,7 +101,8 @@ def test_caches_are_written_where_something_can_be_written(manifests):
             for variable in container.get("env", []):
                 if re.search(r"HOME$|_DIR$|DIR$", variable["name"]):
                     assert any(
-                        variable["value"] == path or variable["value"].startswith(f"{path}/") for path in writable
+                        variable["value"] == path or variable["value"].startswith(f"{path}/")
+                        for path in writable
                     ), (what, variable)
 
 
@@ -167,7 +168,10 @@ def test_gpus_are_asked_for_and_placed(examples):
     [
         ({}, "trimtab:0.1.0-cpu"),
         ({"gpu": {"count": 1}}, "trimtab:0.1.0"),
-        ({"image": {"repository": "registry.example.com:5000/a/b", "tag": "main"}}, "registry.example.com:5000/a/b:main"),
+        (
+            {"image": {"repository": "registry.example.com:5000/a/b", "tag": "main"}},
+            "registry.example.com:5000/a/b:main",
+        ),
         ({"image": {"digest": f"sha256:{'0' * 64}", "tag": "main"}}, f"trimtab@sha256:{'0' * 64}"),
     ],
 )

@@ -26,7 +26,9 @@ def fingerprint(
 ) -> None:
     """Show the fingerprint of a model's weights, which vectors are learned on and served with.
 
-    It is the same however the model is loaded. To be sure of what is served: trimtab fingerprint MODEL --expect sha256:...
+    It is the same however the model is loaded. To be sure of what is served:
+
+    trimtab fingerprint MODEL --expect sha256:...
     """
     from diffusion import DiffusionError
     from vectors.names import is_fingerprint

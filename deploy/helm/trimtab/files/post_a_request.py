@@ -19,8 +19,8 @@ except urllib.error.HTTPError as error:
     status, content = error.code, json.load(error)
 
 if os.environ["EXPECTED"] == "refusal":
-    if (status, content["error"]["code"]) != (401, "missing_key"):
-        sys.exit(f"Who shows no key should be refused with 401 missing_key, and is answered {status}: {content!r:.2000}")
+    if (status, content.get("error", {}).get("code")) != (401, "missing_key"):
+        sys.exit(f"Who shows no key should be refused with 401 missing_key. The answer is {status}: {content!r:.2000}")
     print("The service asks for a key. Set helmTest.existingSecret to have a picture made.")
 elif status != 200:
     sys.exit(f"{status}: {content!r:.2000}")

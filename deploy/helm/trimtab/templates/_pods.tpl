@@ -17,7 +17,7 @@ capabilities: {drop: [ALL]}
 
 {{/* Without service links: a Service called trimtab would set TRIMTAB_PORT, which is a setting. */}}
 {{- define "trimtab.podStart" -}}
-serviceAccountName: {{ include "trimtab.serviceAccount" . }}
+serviceAccountName: {{ include "trimtab.serviceAccount" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
@@ -25,11 +25,11 @@ securityContext:
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -42,7 +42,7 @@ priorityClassName: {{ . }}
 {{- define "trimtab.claim" -}}
 {{- $root := index . 0 -}}{{- $volume := index . 1 -}}
 persistentVolumeClaim:
-  claimName: {{ $volume.existingClaim | default (printf "%s-%s" (include "trimtab.fullname" $root) (index . 2)) }}
+  claimName: {{ $volume.existingClaim | default (printf "%s-%s" (include "trimtab.fullname" $root) (index . 2)) | quote }}
 {{- end -}}
 
 {{/* Whether the model is a folder of the models volume, and may not be written. */}}
@@ -62,7 +62,7 @@ persistentVolumeClaim:
 {{- with .Values.model.hubToken }}
 {{- if .existingSecret }}
 - name: HF_TOKEN
-  valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .key }}}}
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret | quote }}, key: {{ .key | quote }}}}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -14,13 +14,13 @@
 - {name: TRIMTAB_POLICY_FOLDER, value: /etc/trimtab/policies}
 {{- end }}
 {{- if include "trimtab.hasKeys" . }}
-- {name: TRIMTAB_KEYS, value: /etc/trimtab/keys/{{ .Values.keys.secretKey }}}
+- {name: TRIMTAB_KEYS, value: {{ printf "/etc/trimtab/keys/%s" .Values.keys.secretKey | quote }}}
 {{- else }}
 - {name: TRIMTAB_ALLOW_ANONYMOUS, value: "true"}
 {{- end }}
 {{- if ne .Values.redis.mode "none" }}
 - name: TRIMTAB_REDIS_URL
-  valueFrom: {secretKeyRef: {name: {{ include "trimtab.redisSecret" . }}, key: {{ include "trimtab.redisSecretKey" . }}}}
+  valueFrom: {secretKeyRef: {name: {{ include "trimtab.redisSecret" . | quote }}, key: {{ include "trimtab.redisSecretKey" . | quote }}}}
 {{- end }}
 {{- end -}}
 
