@@ -113,7 +113,7 @@ def test_an_example_names_no_policy_that_is_not_there(name):
 
 
 def test_numbers_arrive_whole(settings):
-    """Helm hands numbers on as floats, and YAML has no 1e+09 that Python takes for one."""
+    """None is written as 1e+09, which Python's YAML takes for a text."""
     most = {"max_pixel_steps": 10**15, "max_strength": 0.0001, "audit_max_file_bytes": 123456789012}
     taken = settings(rendered({"settings": most}))
     assert (taken.max_pixel_steps, taken.max_strength, taken.audit_max_file_bytes) == (

@@ -24,7 +24,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The file of all other settings. JSON is YAML, and has no 1e+09 for a thousand million. */}}
+{{/* The file of all other settings. JSON is YAML, in which no Helm writes a large number as 1e+09. */}}
 {{- define "trimtab.settingsFile" -}}
 {{- toPrettyJson .Values.settings -}}
 {{- end -}}
