@@ -20,7 +20,9 @@ except urllib.error.HTTPError as error:
 
 if os.environ["EXPECTED"] == "refusal":
     if (status, content.get("error", {}).get("code")) != (401, "missing_key"):
-        sys.exit(f"Who shows no key should be refused with 401 missing_key. The answer is {status}: {content!r:.2000}")
+        sys.exit(
+            f"Who shows no key should be refused with 401 missing_key. The answer is {status}: {content!r:.2000}"
+        )
     print("The service asks for a key. Set helmTest.existingSecret to have a picture made.")
 elif status != 200:
     sys.exit(f"{status}: {content!r:.2000}")
