@@ -7,7 +7,7 @@ What the engine, the catalogue and fairness say of themselves is in `service.obs
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,6 +22,7 @@ from prometheus_client import (
 from service.observability.engine_metrics import EngineMetrics
 from service.observability.labels import BoundedLabel
 from service.observability.loaded_metrics import LoadedMetrics
+from service.observability.observer import FloorRefusal
 from service.observability.served_metrics import ServedMetrics
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from policies.gate import Decision
     from service.generation import Generation
     from service.loading import LoadedModel
-    from service.observability.observer import FloorRefusal
 
 LATENCY_BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200)
 
@@ -112,6 +112,11 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        # From 0 on: of a series that begins at 1 Prometheus sees no increase, and nobody is told of the first.
+        for reason in get_args(FloorRefusal):
+            self._floor_refusals.labels(reason)
+        for outcome in ("failed", "set_aside"):
+            self._jobs.labels(outcome)
         self._ready = Gauge("trimtab_ready", "1 when the model is loaded, else 0.", registry=self._registry)
 
     def count_request(self, outcome: str, seconds: float) -> None:

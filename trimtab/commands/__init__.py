@@ -20,6 +20,7 @@ from trimtab.commands import (
     policy_simulate,
     vectors,
 )
+from trimtab.commands.fingerprint import fingerprint
 from trimtab.commands.generate import generate
 from trimtab.commands.inspect import inspect
 from trimtab.commands.learn import learn
@@ -42,6 +43,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(demo.app, name="demo")
 app.add_typer(audit.app, name="audit")
 app.command()(inspect)
+app.command()(fingerprint)
 
 __all__ = ["app", "audit_query", "audit_replay", "audit_verify", "main", "policy_explain", "policy_simulate"]
 
