@@ -13,5 +13,8 @@ def free_port() -> int:
     below = int(RANGE.read_text().split()[0]) if RANGE.exists() else 32768
     chance = random.SystemRandom()
     while True:
-        with suppress(OSError), socket.create_server(("127.0.0.1", chance.randrange(below // 2, below))) as one:
+        with (
+            suppress(OSError),
+            socket.create_server(("127.0.0.1", chance.randrange(below // 2, below))) as one,
+        ):
             return one.getsockname()[1]

@@ -22,7 +22,12 @@ class RedisServer:
     """
 
     def __init__(
-        self, folder: Path, *, keep: bool = False, options: Sequence[str] = (), tls_options: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        keep: bool = False,
+        options: Sequence[str] = (),
+        tls_options: Sequence[str] = (),
     ) -> None:
         self._program = shutil.which("redis-server")
         assert self._program, "The tests need redis-server: run scripts/install-test-services."

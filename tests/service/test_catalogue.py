@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import yaml
 from fastapi.testclient import TestClient
+from held_engines import held_steps
 
 from diffusion import DiffusionModel
 from service.app import create_app
@@ -219,14 +220,15 @@ def test_images_in_flight_finish_with_the_version_that_they_began_with(own_clien
         return orders
 
     generation.loaded.engine.prepare = seen
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(applied, own_client, "tall", num_inference_steps=60)
-        assert started.wait(30)
+    with held_steps() as held, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(applied, own_client, "tall")
+        assert started.wait(60)
         assert own_client.delete("/admin/vectors/tall").json() == {"retired": ["tall@1"], "served": None}
         policy = {"safety": [{"concept": "tall"}]}
         refused = own_client.post("/generate", json={**QUICK, "policy": policy})
         assert error_of(refused) == (422, "unknown_concept")
         assert not running.done()
+        held.let_go()
         assert running.result() == [("tall", 1)]
 
 

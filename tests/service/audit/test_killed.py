@@ -22,7 +22,7 @@ from service.settings import Settings
 ASKED = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7, "num_images": 2}
 
 
-def awaited(what, seconds=90):
+def awaited(what, seconds=120):
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline
@@ -37,8 +37,9 @@ def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
     store.start()
     shared = {
         **options,
-        "redis_url": f"{store.url}?socket_timeout=0.5&socket_connect_timeout=0.5",
+        "redis_url": f"{store.url}?socket_timeout=1&socket_connect_timeout=1",
         "claim_kept_s": 3,
+        "max_steps": 400,
         "audit_log": str(tmp_path / "audit-{replica}.jsonl"),
     }
     (tmp_path / "a.yaml").write_text(
@@ -55,9 +56,9 @@ def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
     try:
         url = next(line.split()[2] for line in first.stdout if "ready at" in line)
         # Long enough for the store to stand still before it is over.
-        slow = {**ASKED, "num_inference_steps": 150}
-        id = httpx2.post(f"{url}/jobs", json=slow).json()["id"]
-        awaited(lambda: httpx2.get(f"{url}/jobs/{id}").json()["state"] == "running")
+        slow = {**ASKED, "num_inference_steps": 400}
+        id = httpx2.post(f"{url}/jobs", json=slow, timeout=60).json()["id"]
+        awaited(lambda: httpx2.get(f"{url}/jobs/{id}", timeout=60).json().get("state") == "running")
         store.hold()
         awaited(lambda: line_of_first.read_text().count("\n") == 2)
         first.send_signal(signal.SIGKILL)
