@@ -59,12 +59,14 @@ class Making:
     async def make(
         self,
         planned: Planned,
-        again: Again,
+        again: Again | None,
         told: Told,
         preview_every: int | None = None,
         deadline: Deadline | None = None,
     ) -> MadeRun:
         """Make the images, and have them looked at and made again as the screen rule in force says.
+
+        `again` plans an image that is made again; None where no rule has any looked at.
 
         Raises OutOfTimeError once the deadline has come, for whichever attempt.
         """
@@ -74,6 +76,7 @@ class Making:
         first = await batch.run(planned.images, range(len(planned.images)))
         if rule is None:
             return first
+        assert again is not None, "what a rule blocks may be made again"
         queue_s = first.queue_s
 
         async def retake(numbers: Sequence[int], retry: int) -> Sequence[Take]:

@@ -18,10 +18,10 @@ def retaken(planned: Planned, loaded: LoadedModel) -> Again:
     Raises a VectorError where a version that was planned is gone; it may read files: on a thread.
     """
     rule = planned.in_force.screen
-    concepts = loaded.concepts if rule is None else planned_concepts(planned, loaded)
+    assert rule is not None, "nobody looks"
+    concepts = planned_concepts(planned, loaded)
 
     def again(first: ImagePlan, retry: int) -> ImagePlan:
-        assert rule is not None, "nobody looked"
         stronger = retry_plan(first, retry, rule, concepts.max_strength)
         return within_cap(stronger, planned.in_force, planned.floor, concepts)
 

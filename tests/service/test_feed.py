@@ -5,7 +5,7 @@ from contextlib import aclosing
 import pytest
 
 from service.feed import MAX_UNHEARD, Silence, feed
-from service.generation import Generated
+from service.generated import Generated
 from service.happenings import Queued, Stepped
 
 MADE = Generated(id="one", model="sd1", images=(), queue_s=0, generate_s=0)
