@@ -14,6 +14,7 @@ from policies.prompt_reading.lexicon import load_lexicon
 from policies.prompt_reading.phrase_patterns import load_patterns
 from service.observability.logs import LogFormat, LogLevel
 from service.origins import Origin
+from service.provenance import PNG_COMPRESSION
 from service.schemas import PolicyOrName
 from service.state.address import check_address
 from service.state.jobs import CLAIM_KEPT_S, RESULT_KEPT_S
@@ -186,6 +187,12 @@ class Declared(BaseSettings):
 
     prompts_in_images: bool = Field(
         default=False, description="Whether the metadata of image files say the prompt."
+    )
+    png_compression: int = Field(
+        default=PNG_COMPRESSION,
+        ge=0,
+        le=9,
+        description="How hard it is tried to make PNG files small, 0 to 9; each is the same picture.",
     )
     c2pa_certificate: FilePath | None = Field(
         default=None,

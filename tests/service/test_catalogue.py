@@ -220,7 +220,7 @@ def test_images_in_flight_finish_with_the_version_that_they_began_with(own_clien
         return orders
 
     generation.loaded.engine.prepare = seen
-    with held_steps() as held, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, held_steps() as held:
         running = pool.submit(applied, own_client, "tall")
         assert started.wait(60)
         assert own_client.delete("/admin/vectors/tall").json() == {"retired": ["tall@1"], "served": None}

@@ -121,7 +121,7 @@ def test_while_the_first_runs_the_client_waits_and_gets_its_answer(url):
 
     made = sample(url, "trimtab_images_total")
     refused = sample(url, 'trimtab_requests_total{outcome="still_running"}')
-    with held_steps() as held, ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool, held_steps() as held:
         first = pool.submit(generate)
         held.until_reached()
         second = pool.submit(generate)
@@ -143,8 +143,8 @@ def test_who_has_waited_too_long_is_told_when_to_ask_again_and_its_client_does(u
         "extra_headers": {"Idempotency-Key": key},
     }
     with (
-        held_steps() as held,
         ThreadPoolExecutor(max_workers=1) as pool,
+        held_steps() as held,
         openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
     ):
         first = pool.submit(client.images.generate, **asked)

@@ -1,5 +1,6 @@
 """Jobs of several replicas on one Redis: any accepts, any makes, each job ends once."""
 
+import itertools
 import signal
 import threading
 import time
@@ -11,7 +12,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import redis
 from fastapi.testclient import TestClient
 from held_engines import HeldSteps, held_steps
 from jobs_over_http import LONG, QUICK, events_of, has_ended, is_running
@@ -22,6 +22,7 @@ from service.app import create_app
 from service.draining import Draining
 from service.server import Server
 from service.settings import Settings
+from service.state.jobs import JobRecord
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +113,10 @@ def post_back() -> Callable[..., str]:
 def test_what_one_replica_accepts_another_shows_and_each_makes_some(replica, shared, until_ready, until):
     request = {**QUICK, "num_images": 2}
     expected = replica.post("/generate", json=request).json()["images"]
-    with TestClient(create_app(shared)) as other, held_steps() as held:
+    with ExitStack() as leaves:
+        other = leaves.enter_context(TestClient(create_app(shared)))
         until_ready(other.get)
+        held = leaves.enter_context(held_steps())
         ids = [replica.post("/jobs", json=request).json()["id"] for _ in range(8)]
         # Each has room for one: two run where both have begun.
         deadline = time.monotonic() + 120
@@ -171,24 +174,24 @@ def test_a_store_that_hangs_is_waited_for(impatient_replica, own_server, until_b
     assert until_back(replica, post_back(replica, QUICK))["state"] == "done"
 
 
-def until_somebody_waits(server: RedisServer) -> None:
-    """Until a call blocks until something happens."""
-    deadline = time.monotonic() + 60
-    with redis.Redis(port=server.port) as client:
-        while client.info("clients")["blocked_clients"] < 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-
 def test_a_client_that_follows_is_told_the_end_across_an_outage(
-    impatient_replica, own_server, until_back, post_back
+    impatient_replica, own_server, until_back, post_back, monkeypatch
 ):
     replica = impatient_replica
-    with held_steps() as held, ThreadPoolExecutor(max_workers=1) as pool:
+    jobs, looks = replica.app.state.shared.jobs, itertools.count()
+    find, looked = jobs.find, threading.Event()
+
+    def seen(id: str) -> JobRecord | None:
+        if next(looks) == 1:  # the first look is at whose it is
+            looked.set()
+        return find(id)
+
+    with ThreadPoolExecutor(max_workers=1) as pool, held_steps() as held:
         id = post_back(replica, {**LONG, "num_images": 2, "num_inference_steps": 20})
         until_back(replica, id, is_running)
+        monkeypatch.setattr(jobs, "find", seen)
         followed = pool.submit(replica.get, f"/jobs/{id}/events")
-        until_somebody_waits(own_server)
+        assert looked.wait(60)
         own_server.hold()
         held.let_go()
         time.sleep(2)

@@ -116,7 +116,7 @@ def test_cancelling_what_has_ended_changes_nothing(client, until):
 
 
 def test_synchronous_requests_take_rows_too(narrow_client, until):
-    with held_steps() as held, ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=1) as pool, held_steps() as held:
         busy = pool.submit(narrow_client.post, "/generate", json={**QUICK, "num_images": 2})
         held.until_reached()
         engine = narrow_client.app.state.readiness.generation().loaded.engine
