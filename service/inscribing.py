@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from service.content_credentials import Credentials, open_credentials
-from service.provenance import PNG_COMPRESSION, Provenance, encoded_grid, encoded_image, wordless
-from service.schemas import ImageFormat
+from service.provenance import Provenance, encoded_grid, encoded_image, wordless
+from service.schemas import PNG_COMPRESSION, ImageFormat
 from service.settings import Settings
 
 

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel, ConfigDict
 
-from service.schemas import AppliedConcept, AvertedConcept, ImageFormat, ScreenResult
+from service.schemas import PNG_COMPRESSION, AppliedConcept, AvertedConcept, ImageFormat, ScreenResult
 
 PNG_KEY = "trimtab"
 
@@ -27,9 +27,6 @@ _KINDS = ("fairness", "safety")
 
 # Pillow's default JPEG quality of 75 shows on flat colours.
 JPEG_QUALITY = 95
-
-PNG_COMPRESSION = 1
-"""zlib's level: Pillow's own, 6, makes files a tenth smaller and takes three times as long."""
 
 
 class Provenance(BaseModel):

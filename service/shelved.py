@@ -15,7 +15,6 @@ from vectors.errors import VectorFormatError
 from vectors.file_format import read_vector
 from vectors.names import Reference
 
-
 _Stamp: TypeAlias = tuple[int, int, int, int]
 
 

@@ -14,8 +14,7 @@ from policies.prompt_reading.lexicon import load_lexicon
 from policies.prompt_reading.phrase_patterns import load_patterns
 from service.observability.logs import LogFormat, LogLevel
 from service.origins import Origin
-from service.provenance import PNG_COMPRESSION
-from service.schemas import PolicyOrName
+from service.schemas import PNG_COMPRESSION, PolicyOrName
 from service.state.address import check_address
 from service.state.jobs import CLAIM_KEPT_S, RESULT_KEPT_S
 from service.state.vector_store import check_vector_store

@@ -18,7 +18,8 @@ from service.app import create_app
 from service.key_file import changed_keys
 from service.key_records import issued
 from service.settings import Settings
-from vectors import ConceptVector, VectorLibrary
+from vectors import ConceptVector, VectorError, VectorLibrary
+from vectors.errors import VectorFormatError
 from vectors.file_format import MAX_FILE_BYTES, content_of
 
 QUICK = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7}
@@ -230,6 +231,24 @@ def test_images_in_flight_finish_with_the_version_that_they_began_with(own_clien
         assert not running.done()
         held.let_go()
         assert running.result() == [("tall", 1)]
+
+
+def test_a_version_is_read_once_and_again_where_its_file_has_changed(own_client, file):
+    publish(own_client, file())
+    engine = own_client.app.state.readiness.generation().loaded.engine
+    stored = engine.vectors.resolve("tall@1")
+    assert engine.vectors.resolve("tall@1") is stored
+    content = stored.path.read_bytes()
+    stored.path.write_bytes(content)
+    again = engine.vectors.resolve("tall@1")
+    assert again is not stored
+    assert again.digest == stored.digest
+    stored.path.write_bytes(content[:-4])
+    with pytest.raises(VectorFormatError):
+        engine.vectors.resolve("tall@1")
+    stored.path.unlink()
+    with pytest.raises(VectorError):
+        engine.vectors.resolve("tall@1")
 
 
 @pytest.fixture

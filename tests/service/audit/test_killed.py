@@ -9,6 +9,7 @@ import sys
 import time
 
 import httpx2
+import pytest
 import yaml
 from fastapi.testclient import TestClient
 from jobs_over_http import has_ended
@@ -30,11 +31,22 @@ def awaited(what, seconds=120):
     return found
 
 
+def answered(client, id):
+    """The job, as soon as the store answers in its time."""
+    return awaited(lambda: (answer := client.get(f"/jobs/{id}")).status_code == 200 and answer.json())
+
+
+@pytest.fixture
+def store(tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
 def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
-    tmp_path, options, until_ready, logged
+    tmp_path, options, until_ready, logged, store
 ):
-    store = RedisServer(tmp_path)
-    store.start()
     shared = {
         **options,
         "redis_url": f"{store.url}?socket_timeout=1&socket_connect_timeout=1",
@@ -57,7 +69,10 @@ def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
         url = next(line.split()[2] for line in first.stdout if "ready at" in line)
         # Long enough for the store to stand still before it is over.
         slow = {**ASKED, "num_inference_steps": 400}
-        id = httpx2.post(f"{url}/jobs", json=slow, timeout=60).json()["id"]
+        answer = awaited(
+            lambda: (one := httpx2.post(f"{url}/jobs", json=slow, timeout=60)).status_code == 202 and one
+        )
+        id = answer.json()["id"]
         awaited(lambda: httpx2.get(f"{url}/jobs/{id}", timeout=60).json().get("state") == "running")
         store.hold()
         awaited(lambda: line_of_first.read_text().count("\n") == 2)
@@ -68,12 +83,9 @@ def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
         first.kill()
         first.wait()
         first.stdout.close()
-    try:
-        with TestClient(create_app(Settings(**{**shared, "audit_replica": "b"}))) as second:
-            until_ready(second.get)
-            job = awaited(lambda: has_ended(found := second.get(f"/jobs/{id}").json()) and found)
-    finally:
-        store.kill()
+    with TestClient(create_app(Settings(**{**shared, "audit_replica": "b"}))) as second:
+        until_ready(second.get)
+        job = awaited(lambda: has_ended(found := answered(second, id)) and found)
     assert (job["state"], job["attempts"]) == ("done", 2)
     digests = []
     for image in job["answer"]["images"]:
