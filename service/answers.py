@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from service.generation import Generated, ProvenImage
+from service.generated import Generated, ProvenImage
 from service.grid import Notice, labelled_grid, notice_picture
 from service.schemas import Blocked, GenerateResponse, ImageFormat, ImageItem, ScreenResult, Timings
 

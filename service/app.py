@@ -120,7 +120,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
             await asyncio.to_thread(tracing.close)
 
     app = _Service(
-        lambda app: Observed(app, metrics, tracing),
+        lambda app: Observed(ClosingHeader(app, draining), metrics, tracing),
         title="Trimtab",
         summary="Images from a frozen text-to-image model, steered by policy, each with its provenance.",
         version=version("trimtab"),
@@ -156,7 +156,6 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         )
     allow_origins(app, settings.cors_origins)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(ClosingHeader, draining=draining)
     install_handlers(app)
     for routes in (
         generate,

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from service.generation import Generated
+from service.generated import Generated
 from service.happenings import Happening, Told
 
 MAX_UNHEARD = 1000

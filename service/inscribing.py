@@ -10,7 +10,7 @@ from PIL import Image
 
 from service.content_credentials import Credentials, open_credentials
 from service.provenance import Provenance, encoded_grid, encoded_image, wordless
-from service.schemas import ImageFormat
+from service.schemas import PNG_COMPRESSION, ImageFormat
 from service.settings import Settings
 
 
@@ -20,6 +20,7 @@ class Inscriber:
 
     says_prompts: bool = False
     credentials: Credentials | None = None
+    png_compression: int = PNG_COMPRESSION
 
     def image(
         self,
@@ -30,13 +31,13 @@ class Inscriber:
     ) -> bytes:
         """Return one image as a file, see `encoded_image`; raises CredentialsError where it cannot be signed."""
         said = self._said(record)
-        file = encoded_image(image, image_format, said, quality)
+        file = encoded_image(image, image_format, said, quality, png_compression=self.png_compression)
         return file if self.credentials is None else self.credentials.signed(file, image_format, [said])
 
     def grid(self, grid: Image.Image, records: Sequence[Provenance]) -> bytes:
         """Return a picture of several images as a PNG with the records of all; raises CredentialsError."""
         said = [self._said(record) for record in records]
-        file = encoded_grid(grid, said)
+        file = encoded_grid(grid, said, png_compression=self.png_compression)
         return file if self.credentials is None else self.credentials.signed(file, "png", said)
 
     def _said(self, record: Provenance) -> Provenance:
@@ -45,4 +46,4 @@ class Inscriber:
 
 def open_inscriber(settings: Settings) -> Inscriber:
     """Return what writes a service's files; raises CredentialsError where certificate and key cannot be used."""
-    return Inscriber(settings.prompts_in_images, open_credentials(settings))
+    return Inscriber(settings.prompts_in_images, open_credentials(settings), settings.png_compression)

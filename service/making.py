@@ -59,12 +59,14 @@ class Making:
     async def make(
         self,
         planned: Planned,
-        again: Again,
+        again: Again | None,
         told: Told,
         preview_every: int | None = None,
         deadline: Deadline | None = None,
     ) -> MadeRun:
         """Make the images, and have them looked at and made again as the screen rule in force says.
+
+        `again` plans an image that is made again; None where no rule has any looked at.
 
         Raises OutOfTimeError once the deadline has come, for whichever attempt.
         """
@@ -74,6 +76,7 @@ class Making:
         first = await batch.run(planned.images, range(len(planned.images)))
         if rule is None:
             return first
+        assert again is not None, "what a rule blocks may be made again"
         queue_s = first.queue_s
 
         async def retake(numbers: Sequence[int], retry: int) -> Sequence[Take]:
@@ -104,7 +107,7 @@ class _Batch:
 
     async def run(self, plans: Sequence[ImagePlan], numbers: Sequence[int]) -> MadeRun:
         """Let the engine make these images of the request; it waits for them as long as the first of them does."""
-        orders = await asyncio.to_thread(self._prepare, plans)
+        orders = await asyncio.to_thread(prepared_orders, self._loaded, self._planned, plans)
         submitted = time.perf_counter()
         started = None
         images: dict[int, GeneratedImage] = {}
@@ -149,39 +152,43 @@ class _Batch:
             generate_s=time.perf_counter() - started,
         )
 
-    def _prepare(self, plans: Sequence[ImagePlan]) -> list[Order]:
-        """Let the engine check what the schedulers and the vectors' files alone know."""
-        request, references = self._planned.request, self._planned.references
-        rows = [
-            Row(
-                image_plan.prompt,
-                image_plan.seed,
-                joined_negative_prompt(image_plan.words, request.negative_prompt),
-                # The versions that were planned, whatever has been published since.
-                {references[concept]: strength for concept, strength in image_plan.strengths.items()},
-            )
-            for image_plan in plans
-        ]
-        sampling = Sampling(
-            num_inference_steps=request.num_inference_steps,
-            guidance_scale=request.guidance_scale,
-            height=request.height,
-            width=request.width,
-            scheduler=request.scheduler,
+
+def prepared_orders(loaded: LoadedModel, planned: Planned, plans: Sequence[ImagePlan]) -> list[Order]:
+    """Return images of a plan as the engine takes them; it checks what schedulers and vectors' files alone know.
+
+    Raises ImpossibleStepsError, TooFewStepsError and VectorErrors. It may read files: on a thread.
+    """
+    request, references = planned.request, planned.references
+    rows = [
+        Row(
+            image_plan.prompt,
+            image_plan.seed,
+            joined_negative_prompt(image_plan.words, request.negative_prompt),
+            # The versions that were planned, whatever has been published since.
+            {references[concept]: strength for concept, strength in image_plan.strengths.items()},
         )
-        try:
-            orders = self._loaded.engine.prepare(rows, sampling)
-        except SamplingError as error:
-            # All else that this error stands for has been checked before.
-            raise ImpossibleStepsError(
-                str(error),
-                field="num_inference_steps",
-                value=sampling.num_inference_steps,
-                cure="Ask for another number of steps, or another scheduler.",
-            ) from error
-        for order in orders:
-            _check_added(order)
-        return orders
+        for image_plan in plans
+    ]
+    sampling = Sampling(
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+        height=request.height,
+        width=request.width,
+        scheduler=request.scheduler,
+    )
+    try:
+        orders = loaded.engine.prepare(rows, sampling)
+    except SamplingError as error:
+        # All else that this error stands for has been checked before.
+        raise ImpossibleStepsError(
+            str(error),
+            field="num_inference_steps",
+            value=sampling.num_inference_steps,
+            cure="Ask for another number of steps, or another scheduler.",
+        ) from error
+    for order in orders:
+        _check_added(order)
+    return orders
 
 
 def _told_of(plans: Sequence[ImagePlan], orders: Sequence[Order]) -> Attributes:

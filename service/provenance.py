@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel, ConfigDict
 
-from service.schemas import AppliedConcept, AvertedConcept, ImageFormat, ScreenResult
+from service.schemas import PNG_COMPRESSION, AppliedConcept, AvertedConcept, ImageFormat, ScreenResult
 
 PNG_KEY = "trimtab"
 
@@ -93,15 +93,21 @@ def kind_of(reason: str) -> str:
 
 
 def encoded_image(
-    image: PillowImage.Image, image_format: ImageFormat, record: Provenance, quality: int | None = None
+    image: PillowImage.Image,
+    image_format: ImageFormat,
+    record: Provenance,
+    quality: int | None = None,
+    *,
+    png_compression: int = PNG_COMPRESSION,
 ) -> bytes:
     """Return the image as a file of this format with its record inside.
 
-    `quality` is JPEG's and WebP's, 0 to 100; without it a WebP is lossless. A PNG always is.
+    `quality` is JPEG's and WebP's, 0 to 100; without it a WebP is lossless. A PNG always is: `png_compression`, 0 to 9,
+    is how hard it is tried to make it small.
     """
     text = _ascii_json(record.model_dump(mode="json"))
     if image_format == "png":
-        return _png(image, text)
+        return _png(image, text, png_compression)
     file = io.BytesIO()
     if image_format == "jpeg":
         image.save(
@@ -114,9 +120,12 @@ def encoded_image(
     return file.getvalue()
 
 
-def encoded_grid(grid: PillowImage.Image, records: Sequence[Provenance]) -> bytes:
+def encoded_grid(
+    grid: PillowImage.Image, records: Sequence[Provenance], *, png_compression: int = PNG_COMPRESSION
+) -> bytes:
     """Return a picture of several images as a PNG with the records of all, in order."""
-    return _png(grid, _ascii_json({"images": [record.model_dump(mode="json") for record in records]}))
+    text = _ascii_json({"images": [record.model_dump(mode="json") for record in records]})
+    return _png(grid, text, png_compression)
 
 
 def written_records(image: PillowImage.Image) -> list[Provenance]:
@@ -135,11 +144,11 @@ def written_records(image: PillowImage.Image) -> list[Provenance]:
         return []
 
 
-def _png(image: PillowImage.Image, text: str) -> bytes:
+def _png(image: PillowImage.Image, text: str, compression: int) -> bytes:
     info = PngInfo()
     info.add_text(PNG_KEY, text)
     file = io.BytesIO()
-    image.save(file, "png", pnginfo=info)
+    image.save(file, "png", pnginfo=info, compress_level=compression)
     return file.getvalue()
 
 

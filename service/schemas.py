@@ -14,6 +14,9 @@ from service.errors import EmptyPromptError
 
 ImageFormat = Literal["png", "jpeg", "webp"]
 
+PNG_COMPRESSION = 1
+"""zlib's level: Pillow's own, 6, makes files a tenth smaller and takes three times as long."""
+
 MAX_PROMPT_CHARACTERS = 2000
 """More than any text encoder reads, and little enough for the 64 KiB of an EXIF record."""
 

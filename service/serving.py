@@ -11,7 +11,8 @@ from diffusion import GenerationCancelled
 from service.callers import Caller
 from service.draining import Draining
 from service.errors import ShuttingDownError
-from service.generation import Generated, Generation
+from service.generated import Generated
+from service.generation import Generation
 from service.happenings import Told, nobody
 from service.holding import held
 from service.metrics import Metrics
@@ -62,9 +63,9 @@ class Serving:
         # Before anything else: a full queue is told at once, for next to nothing.
         self.generation.check_room(request, caller)
         # What cannot be followed takes nothing from the allowance.
-        await self.generation.check(request, caller)
+        checked = await self.generation.check(request, caller)
         async with held(self._allowances, caller.tenant, request.num_images):
-            return await self.generation.generate(request, caller, told, preview_every, deadline)
+            return await self.generation.generate(request, caller, told, preview_every, deadline, checked)
 
     async def encoded(self, encode: Callable[[], Encoded]) -> Encoded:
         """Return what `encode` makes of generated images, made on a thread; its time is a stage of the request."""

@@ -5,6 +5,7 @@ Entry point: `ShelvedLibrary`.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from service.state.blobs import Blobs
 from service.state.shelf import Shelf, ShelfEntry
@@ -13,6 +14,8 @@ from vectors import ConceptVector, StoredVector, VectorLibrary
 from vectors.errors import VectorFormatError
 from vectors.file_format import read_vector
 from vectors.names import Reference
+
+_Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 class ShelvedLibrary(VectorLibrary):
@@ -38,6 +41,8 @@ class ShelvedLibrary(VectorLibrary):
         self._shelf = shelf
         self._blobs = blobs
         self._check = check
+        self._read: dict[str, tuple[_Stamp, StoredVector]] = {}
+        """Reference of a version -> how its file was when it was read, and what was read."""
 
     def names(self) -> Sequence[str]:
         """The concepts of both, in alphabetical order."""
@@ -48,11 +53,20 @@ class ShelvedLibrary(VectorLibrary):
         return sorted({*self.configured_versions.get(name, ()), *super().versions(name)})
 
     def resolve(self, reference: str) -> StoredVector:
-        """Load what a reference names, from the shelf where need be.
+        """Return what a reference names, from the shelf where need be; a file is read again where it has changed.
 
         Raises as a library does, and as `take`; the StateUnavailableError only where the shelf has to be asked.
         """
+        stamp, stored = self._read.get(reference, (None, None))
+        if stored is not None and stamp == _stamp(stored.path):
+            return stored
         named = Reference.parse(reference)
+        stored = self._resolved(named)
+        if named.version is not None and (stamp := _stamp(stored.path)) is not None:
+            self._read[reference] = stamp, stored
+        return stored
+
+    def _resolved(self, named: Reference) -> StoredVector:
         version = named.version or max(self.versions(named.concept), default=None)
         if version is not None and version not in self.versions(named.concept):
             for entry in self._shelf.entries():
@@ -78,6 +92,15 @@ class ShelvedLibrary(VectorLibrary):
         """Return the file of a version as it was taken from the shelf; None for one that was not."""
         taken = entry.version in super().versions(entry.name)
         return self._path(entry.name, entry.version).read_bytes() if taken else None
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Return what changes with a file; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _verified(content: bytes, entry: ShelfEntry) -> ConceptVector:

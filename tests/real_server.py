@@ -13,7 +13,7 @@ from service.app import create_app
 from service.server import Server
 from service.settings import Settings
 
-READY_TIMEOUT_S = 60
+READY_TIMEOUT_S = 120
 
 
 @contextmanager

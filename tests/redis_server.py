@@ -3,32 +3,40 @@
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import redis
+from free_ports import free_port
 
-START_TIMEOUT_S = 10
+START_TIMEOUT_S = 60
 
 
 class RedisServer:
     """A redis-server process that can be stopped, held and started again on the same port.
 
-    Without `keep` it forgets everything when it stops; with it every write is on disk before it is answered.
+    Without `keep` it forgets everything when it stops; with it every write is on disk before it is answered. With
+    `tls_options` it answers on `tls_port` too.
     """
 
-    def __init__(self, folder: Path, *, keep: bool = False, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep: bool = False,
+        options: Sequence[str] = (),
+        tls_options: Sequence[str] = (),
+    ) -> None:
         self._program = shutil.which("redis-server")
         assert self._program, "The tests need redis-server: run scripts/install-test-services."
         self._folder = folder
         self._keep = keep
-        self._options = options
+        self._options, self._tls_options = options, tls_options
         self._process: subprocess.Popen[bytes] | None = None
         self._was_started = False
-        self.port = _free_port()
+        self.port, self.tls_port = free_port(), free_port()
 
     @property
     def url(self) -> str:
@@ -41,11 +49,12 @@ class RedisServer:
                 self._was_started = True
                 return
             assert not self._was_started, f"Port {self.port} was taken while the server was down."
-            self.port = _free_port()
+            self.port, self.tls_port = free_port(), free_port()
         raise AssertionError(f"redis-server does not start: {(self._folder / 'redis.log').read_text()}")
 
     def _started(self) -> bool:
         """Start the process, and say whether it is the one that answers."""
+        tls = ["--tls-port", str(self.tls_port), *self._tls_options] if self._tls_options else []
         persistence = ["--appendonly", "yes", "--appendfsync", "always"] if self._keep else ["--save", ""]
         self._process = subprocess.Popen(
             [
@@ -53,6 +62,7 @@ class RedisServer:
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
                 *("--logfile", str(self._folder / "redis.log"), *persistence),
                 *self._options,
+                *tls,
             ]
         )
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -78,8 +88,3 @@ class RedisServer:
 
     def let_go(self) -> None:
         self._process.send_signal(signal.SIGCONT)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]

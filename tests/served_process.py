@@ -42,7 +42,7 @@ class ServedProcess:
 
     def ended(self) -> tuple[int, str]:
         """Wait for its end; the exit code and what it said of errors."""
-        _, errors = self._process.communicate(timeout=60)
+        _, errors = self._process.communicate(timeout=150)
         return self._process.returncode, errors
 
     def kill(self) -> None:

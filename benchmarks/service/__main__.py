@@ -22,7 +22,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import described
-from benchmarks.service import clients, overload, rolling, soak, startup, throughput
+from benchmarks.service import (
+    clients,
+    mutated_files,
+    overload,
+    rolling,
+    schema_fuzz,
+    soak,
+    startup,
+    throughput,
+)
 from benchmarks.service.part import Part
 
 PARTS: Mapping[str, Callable[[bool], Part]] = {
@@ -31,12 +40,14 @@ PARTS: Mapping[str, Callable[[bool], Part]] = {
     "clients": clients.run,
     "overload": overload.run,
     "rolling": rolling.run,
+    "schema_fuzz": schema_fuzz.run,
+    "mutated_files": mutated_files.run,
     "soak": soak.run,
 }
 
 
 def main(
-    quick: Annotated[bool, typer.Option(help="Less of everything: two minutes on two cores.")] = False,
+    quick: Annotated[bool, typer.Option(help="Less of everything: four minutes on two cores.")] = False,
     part: Annotated[
         list[str] | None, typer.Option(help=f"Only this: {', '.join(PARTS)}; may be given again.")
     ] = None,

@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from diffusion import Engine, Failed, Order, Row, Sampling
+from diffusion import Engine, Failed, Order
 from policies.memory_ledger import MemoryLedger
-from policies.plan import joined_negative_prompt
 from service.generation import Generation
 from service.loading import load_alone
+from service.making import prepared_orders
 from service.schemas import GenerateRequest
 from service.settings import load_settings
 
@@ -40,17 +40,7 @@ async def _prepared(generation: Generation, requests: Sequence[GenerateRequest])
     orders = []
     for request in requests:
         planned = await generation.plan(request)
-        rows = [
-            Row(
-                image.prompt,
-                image.seed,
-                joined_negative_prompt(image.averted, request.negative_prompt),
-                {planned.references[concept]: strength for concept, strength in image.strengths.items()},
-            )
-            for image in planned.images
-        ]
-        sampling = Sampling(request.num_inference_steps, request.guidance_scale, scheduler=request.scheduler)
-        orders.append(generation.loaded.engine.prepare(rows, sampling))
+        orders.append(prepared_orders(generation.loaded, planned, planned.images))
     return orders
 
 

@@ -1,11 +1,10 @@
 """Hostile vector files and policy documents by the thousand: refused with a reason or accepted, and never a crash.
 
 Every vector file goes through what reads uploads, every policy file through what reads the policy folder, every policy
-of a request through what answers POST /policies/explain; a sample of each goes over HTTP to a real server. Exits 1
-where anything else than a refusal with its reason came of one. The same seed makes the same files.
+of a request through what answers POST /policies/explain; a sample of each goes over HTTP to a real server. The same
+seed makes the same files.
 
-    python -m benchmarks.service.mutated_files --json benchmarks/results/mutated_files.json
-    python -m benchmarks.service.mutated_files --quick
+Entry point: `run`, a part of the report.
 """
 
 from __future__ import annotations
@@ -14,21 +13,19 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import httpx2
-import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.faults.processes import Replica
-from benchmarks.machine import described
 from benchmarks.service.document_mutations import mutated_document, mutated_file
+from benchmarks.service.part import Part
 from benchmarks.service.progress import counted
+from benchmarks.service.replicas import replica
 from benchmarks.service.vector_mutations import mutated_vector
 from policies.errors import PolicyError
 from policies.files import read_policy
@@ -67,7 +64,6 @@ class Tally:
     def to_json(self) -> dict[str, Any]:
         """Return the figures."""
         return {
-            "what": self.what,
             "total": self.total,
             "accepted": self.accepted,
             "refused": dict(self.refused.most_common()),
@@ -76,60 +72,33 @@ class Tally:
         }
 
 
-@dataclass
-class MutatedFiles:
-    """What came of all of them."""
-
-    tallies: list[Tally]
-    seconds: float
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether each was refused with a reason or accepted."""
-        return not any(tally.crashed for tally in self.tallies)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures with the machine and the date."""
-        return described("cpu") | {
-            "seed": SEED,
-            "seconds": round(self.seconds),
-            "tallies": [tally.to_json() for tally in self.tallies],
-        }
-
-    def table(self) -> Table:
-        """Return the figures for people."""
-        table = Table("what", "inputs", "refused", "accepted", "crashed", "reasons", "slowest")
-        for one in self.tallies:
-            reasons = ", ".join(f"{reason} {count}" for reason, count in one.refused.most_common(6))
-            counts = (one.total, one.refused.total(), one.accepted, len(one.crashed))
-            table.add_row(one.what, *map(str, counts), reasons, f"{one.slowest_s:.2f} s")
-        return table
-
-
-def run(
-    files: int = FILES,
-    documents: int = DOCUMENTS,
-    over_http: int = OVER_HTTP,
-    told: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> MutatedFiles:
-    """Try so many files, documents, and inputs over HTTP; `told` hears of the progress."""
+def run(is_quick: bool) -> Part:
+    """Try hostile files and documents, a sample of them over HTTP."""
     begin = time.perf_counter()
+    share = 10 if is_quick else 1
     loaded = load_alone(Settings(device="cpu"))
-    tallies = [vector_files(loaded, files, told)]
-    tallies += [
-        policy_files(loaded, documents // 2, told),
-        policies_of_requests(loaded, documents // 2, told),
-    ]
-    if over_http:
-        with tempfile.TemporaryDirectory(prefix="trimtab-mutated-") as folder:
-            replica = Replica(Path(folder) / "replica.log", {"max_steps": "4"})
-            try:
-                replica.start()
-                replica.until_ready()
-                tallies.append(over_a_connection(loaded, replica.url, over_http, told))
-            finally:
-                replica.kill()
-    return MutatedFiles(tallies, time.perf_counter() - begin)
+    with counted(Console()) as told, replica(max_steps=4) as served:
+        tallies = [
+            vector_files(loaded, FILES // share, told),
+            policy_files(loaded, DOCUMENTS // share // 2, told),
+            policies_of_requests(loaded, DOCUMENTS // share // 2, told),
+            over_a_connection(loaded, served.url, OVER_HTTP // share, told),
+        ]
+    return part_of(tallies, time.perf_counter() - begin)
+
+
+def part_of(tallies: Sequence[Tally], seconds: float) -> Part:
+    """Return what came of all as a part of the report."""
+    return Part(
+        claim=f"{sum(tally.total for tally in tallies):,} mutated vector files and policy documents: each refused with "
+        "its reason or sound, and never a crash",
+        holds=not any(tally.crashed for tally in tallies),
+        figures={
+            **{tally.what: tally.to_json() for tally in tallies},
+            "seconds": round(seconds),
+            "seed": SEED,
+        },
+    )
 
 
 def vector_files(
@@ -237,26 +206,3 @@ def _sound_vector(loaded: LoadedModel) -> bytes:
 
 def _generation(loaded: LoadedModel) -> Generation:
     return Generation(loaded, Settings(), MemoryLedger())
-
-
-def main(
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
-    quick: Annotated[bool, typer.Option(help="A tenth of everything: half a minute.")] = False,
-) -> None:
-    """Try hostile files and documents; see the head of this file."""
-    console = Console()
-    part = 10 if quick else 1
-    with counted(console) as told:
-        result = run(FILES // part, DOCUMENTS // part, OVER_HTTP // part, told)
-    console.print(result.table())
-    for tally in result.tallies:
-        for crash in tally.crashed:
-            console.print(f"{tally.what}: {crash}", markup=False)
-    if json_path is not None:
-        json_path.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    if not result.is_sound:
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -2,15 +2,13 @@
 
 schemathesis asks two real servers on the demo model, one without keys and one with keys and tenants, by turns: first
 with what each operation's schema has at its edges, then with what fits the schema and what does not, and with chains
-of requests that use one another's answers. Exits 1 where an answer is a 5xx or says something else than the document.
+of requests that use one another's answers. It holds where no answer is a 5xx or says something else than the document.
 
-    python -m benchmarks.service.schema_fuzz --json benchmarks/results/schema_fuzz.json
-    python -m benchmarks.service.schema_fuzz --quick
+Entry points: `run`, a part of the report; `asked_servers`.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,16 +17,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Final
 
-import typer
 import yaml
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.faults.processes import Replica
-from benchmarks.machine import described
 from benchmarks.service.contract import Asked, asked_of
+from benchmarks.service.part import Part
 from benchmarks.service.progress import counted
 from service.callers import Role
 from service.key_file import changed_keys
@@ -61,45 +57,34 @@ class SchemaFuzz:
     by_server: dict[str, Asked]
     seconds: float
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether every answer is as the document says, and none a 5xx but 503 where it is documented."""
-        return self.asked.is_sound
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures with the machine and the date."""
-        return described("cpu") | {
-            "schemathesis": version("schemathesis"),
-            "seed": SEED,
-            "cases": self.asked.cases,
-            "seconds": round(self.seconds),
-            "statuses": {str(status): count for status, count in sorted(self.asked.statuses.items())},
-            "servers": {name: asked.cases for name, asked in self.by_server.items()},
-            "operations": dict(sorted(self.asked.operations.items())),
-            "findings": [asdict(finding) for finding in self.asked.findings],
-            "errors": self.asked.errors,
-        }
-
-    def table(self) -> Table:
-        """Return the figures for people."""
-        table = Table("server", "requests", "2xx", "4xx", "5xx", "findings")
-        for name, one in (*self.by_server.items(), ("both", self.asked)):
-            by_hundreds = [
-                sum(count for status, count in one.statuses.items() if status // 100 == hundred)
-                for hundred in (2, 4, 5)
-            ]
-            table.add_row(
-                name, str(one.cases), *map(str, by_hundreds), str(len(one.findings) + len(one.errors))
-            )
-        return table
+    def part(self) -> Part:
+        """Return it as a part of the report."""
+        return Part(
+            claim=f"{self.asked.cases:,} requests made up from GET /openapi.json: no 5xx but a documented 503, "
+            "every answer as it is described",
+            holds=self.asked.is_sound,
+            figures={
+                "requests": self.asked.cases,
+                "by server": {name: asked.cases for name, asked in self.by_server.items()},
+                "by status": {str(status): count for status, count in sorted(self.asked.statuses.items())},
+                "by operation": dict(sorted(self.asked.operations.items())),
+                "not as described": [asdict(finding) for finding in self.asked.findings],
+                "errors": self.asked.errors,
+                "seconds": round(self.seconds),
+                "schemathesis": version("schemathesis"),
+                "seed": SEED,
+            },
+        )
 
 
-def run(
-    cases: int = CASES, told: Callable[[str, int, int], None] = lambda what, done, total: None
-) -> SchemaFuzz:
-    """Start the servers and ask at least so many times; `told` hears of the progress."""
-    with tempfile.TemporaryDirectory(prefix="trimtab-fuzz-") as folder, _served(Path(folder)) as servers:
-        return asked_servers(servers, cases, told)
+def run(is_quick: bool) -> Part:
+    """Start the servers and ask them."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trimtab-fuzz-") as folder,
+        _served(Path(folder)) as servers,
+        counted(Console()) as told,
+    ):
+        return asked_servers(servers, QUICK_CASES if is_quick else CASES, told).part()
 
 
 def asked_servers(
@@ -170,30 +155,3 @@ def _key(file: Path, tenant: str, roles: Sequence[Role]) -> str:
     with changed_keys(file) as keys:
         keys[new.record.id] = new.record
     return new.key.get_secret_value()
-
-
-def main(
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
-    cases: Annotated[int, typer.Option(help="Requests, at the least.", min=1)] = CASES,
-    quick: Annotated[bool, typer.Option(help="A thousand requests: one minute.")] = False,
-) -> None:
-    """Ask made-up requests; see the head of this file."""
-    console = Console()
-    with counted(console) as told:
-        result = run(QUICK_CASES if quick else cases, told)
-    console.print(result.table())
-    for finding in result.asked.findings:
-        console.print(
-            f"{finding.operation}: {finding.check}: {finding.title}\n{finding.message}", markup=False
-        )
-        console.print(f"{finding.request}\n", markup=False)
-    for error in result.asked.errors:
-        console.print(error, markup=False)
-    if json_path is not None:
-        json_path.write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
-    if not result.is_sound:
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from service.answers import json_answer
 from service.errors import UnknownJobError
-from service.generation import Generated
+from service.generated import Generated
 from service.http_errors import detail_of
 from service.schemas import ErrorDetail, ImageFormat
 from service.state.jobs import Ending, JobRecord

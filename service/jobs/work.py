@@ -18,7 +18,8 @@ from service.errors import (
     StateUnavailableError,
     UnreadablePlanError,
 )
-from service.generation import Generated, Generation
+from service.generated import Generated
+from service.generation import Generation
 from service.happenings import Happening
 from service.jobs import endings
 from service.jobs.calls import Calls, until_back

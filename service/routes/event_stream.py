@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.callers import Caller
 from service.feed import Silence, feed
-from service.generation import Generated
+from service.generated import Generated
 from service.happenings import Happening, Previewed
 from service.http_errors import code_of, explained
 from service.observability.trail import current

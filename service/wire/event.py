@@ -11,7 +11,7 @@ from typing import Protocol
 from fastapi.sse import format_sse_event
 from pydantic import JsonValue
 
-from service.generation import Generated
+from service.generated import Generated
 from service.happenings import Happening
 from service.schemas import ErrorDetail
 

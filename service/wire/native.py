@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import Field
 
 from service.answers import json_answer
-from service.generation import Generated
+from service.generated import Generated
 from service.happenings import Happening, Previewed, Queued, Stepped
 from service.schemas import ErrorDetail, GenerateRequest, ImageFormat, Positive
 from service.wire.event import Event

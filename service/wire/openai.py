@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from service.answers import blocked_in, encoded_picture
 from service.errors import AllBlockedError, ConflictingOptionsError
-from service.generation import Generated, ProvenImage
+from service.generated import Generated, ProvenImage
 from service.schemas import ErrorDetail, GenerateRequest, ImageFormat, Positive, WrittenPrompt
 from service.wire.asked import Drawing, asked, picture_size
 from service.wire.openai_answers import OpenAIError, OpenAIErrorDetail

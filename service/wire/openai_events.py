@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from service.answers import encoded_picture
-from service.generation import Generated
+from service.generated import Generated
 from service.happenings import Happening, Previewed
 from service.schemas import ErrorDetail, GenerateRequest
 from service.wire.event import Event

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, PrivateAttr, model_validator
 from policies.errors import choose_from
 from service.answers import encoded_picture, json_item
 from service.errors import NotFiniteError, UnknownSchedulerError
-from service.generation import Generated, ProvenImage
+from service.generated import Generated, ProvenImage
 from service.schemas import (
     ErrorDetail,
     GenerateRequest,

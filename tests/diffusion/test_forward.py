@@ -130,7 +130,7 @@ def test_the_fastest_way_that_works_is_taken(caplog):
 
     def slow(run):
         def slowly():
-            time.sleep(0.005)
+            time.sleep(0.05)
             return run()
 
         return slowly

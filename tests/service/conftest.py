@@ -95,7 +95,7 @@ def until_ready() -> Callable[[Get], None]:
     """Waits until a service is ready."""
 
     def wait(get: Get) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (answer := get("/readyz")).status_code != 200:
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.02)

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import yaml
 from fastapi.testclient import TestClient
+from held_engines import held_steps
 
 from diffusion import DiffusionModel
 from service.app import create_app
@@ -18,6 +19,7 @@ from service.key_file import changed_keys
 from service.key_records import issued
 from service.settings import Settings
 from vectors import ConceptVector, VectorLibrary
+from vectors.errors import VectorFormatError
 from vectors.file_format import MAX_FILE_BYTES, content_of
 
 QUICK = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7}
@@ -219,15 +221,35 @@ def test_images_in_flight_finish_with_the_version_that_they_began_with(own_clien
         return orders
 
     generation.loaded.engine.prepare = seen
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(applied, own_client, "tall", num_inference_steps=60)
-        assert started.wait(30)
+    with ThreadPoolExecutor(1) as pool, held_steps() as held:
+        running = pool.submit(applied, own_client, "tall")
+        assert started.wait(60)
         assert own_client.delete("/admin/vectors/tall").json() == {"retired": ["tall@1"], "served": None}
         policy = {"safety": [{"concept": "tall"}]}
         refused = own_client.post("/generate", json={**QUICK, "policy": policy})
         assert error_of(refused) == (422, "unknown_concept")
         assert not running.done()
+        held.let_go()
         assert running.result() == [("tall", 1)]
+
+
+def test_a_version_is_read_once_and_again_where_its_file_has_changed(own_client, file):
+    publish(own_client, file())
+    engine = own_client.app.state.readiness.generation().loaded.engine
+    stored = engine.vectors.resolve("tall@1")
+    assert engine.vectors.resolve("tall@1") is stored
+    content = stored.path.read_bytes()
+    stored.path.write_bytes(content)
+    again = engine.vectors.resolve("tall@1")
+    assert again is not stored
+    assert again.digest == stored.digest
+    stored.path.write_bytes(content[:-4])
+    with pytest.raises(VectorFormatError):
+        engine.vectors.resolve("tall@1")
+    stored.path.unlink()
+    taken_again = engine.vectors.resolve("tall@1")  # from the shelf
+    assert taken_again is not again
+    assert taken_again.digest == stored.digest
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import pytest
 import redis
+from beats import beating
 from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
@@ -93,13 +94,12 @@ def served(client: TestClient, concept: str) -> int | None:
     return answer.json()["version"] if answer.status_code == 200 else None
 
 
-def until(client: TestClient, concept: str, version: int | None, timeout_s: float = 10) -> float:
-    """Wait until a replica serves that version; return the seconds it took."""
+def until(client: TestClient, concept: str, version: int | None, timeout_s: float = 60) -> None:
+    """Wait until a replica serves that version."""
     started = time.monotonic()
     while served(client, concept) != version:
         assert time.monotonic() - started < timeout_s, f"{concept}@{version} is not served"
         time.sleep(0.01)
-    return time.monotonic() - started
 
 
 def states(client: TestClient) -> dict[int, tuple[str, str | None]]:
@@ -130,22 +130,25 @@ def test_changes_reach_the_other_replica_within_a_second_under_load_and_no_reque
         return seen
 
     waited = []
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, beating() as beats:
         loads = [pool.submit(load, client) for client in replicas]
         try:
             for change in range(6):
                 here, there = replicas[change % 2], replicas[(change + 1) % 2]
                 if change in (2, 4):
                     retired = here.delete(f"/admin/vectors/tall/{served(here, 'tall')}").json()
-                    waited.append(until(there, "tall", int(retired["served"].removeprefix("tall@"))))
+                    version = int(retired["served"].removeprefix("tall@"))
                 else:
-                    waited.append(until(there, "tall", publish(here, file(1.5 + change / 2))))
+                    version = publish(here, file(1.5 + change / 2))
+                changed_s = beats.now_s
+                until(there, "tall", version)
+                waited.append(beats.now_s - changed_s)
         finally:
             stop.set()
         images = [image for done in loads for image in done.result()]
 
     assert sorted(waited)[len(waited) // 2] < 1, waited
-    assert max(waited) < 3, waited  # a machine may be busy with something else for a moment
+    assert max(waited) < 3, waited
     # Every image was made with the version that its record names, and with nothing of another.
     digests = {version: digest for _, version, digest, _ in images}
     assert len(digests) == len(set(digests.values())) >= 3
@@ -201,7 +204,7 @@ def test_a_file_that_was_exchanged_in_the_store_is_not_served_until_it_is_right(
     digest = content_digest(file(2.0))
     store.blobs.put(digest, file(3.0))
     store.shelf.publish("tall", digest)
-    until_known = time.monotonic() + 10
+    until_known = time.monotonic() + 60
     while len(states(other)) < 2:
         assert time.monotonic() < until_known
         time.sleep(0.01)
@@ -263,7 +266,7 @@ def test_a_replica_that_starts_without_the_store_is_not_ready_where_a_policy_nee
     monkeypatch.setattr(service.readiness, "RETRY_AFTER_S", 1)
     policy = Policy.model_validate({"name": "default", "safety": [{"concept": "tall"}]})
     with TestClient(create_app(held.model_copy(update={"policies": {"default": policy}}))) as client:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while "not ready until it is" not in caplog.text:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -285,7 +288,7 @@ def test_a_store_that_comes_back_empty_is_told_again_what_it_held(
     listed = one.get("/admin/vectors").json()["vectors"]
     server.kill()
     server.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     with redis.Redis.from_url(server.url) as store:
         while store.hlen("trimtab:shelf:entries") < 3:
             assert time.monotonic() < deadline
@@ -307,10 +310,10 @@ def test_policies_are_reloaded_by_all_replicas(options, server, tmp_path, until_
     with two(settings, until_ready) as (one, other):
         policy.write_text("name: default\nversion: 2\n")
         assert one.post("/admin/policies/reload").status_code == 200
-        deadline = time.monotonic() + 1
-        while other.get("/policies").json()["policies"]["default"]["version"] != 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        with beating() as beats:
+            while other.get("/policies").json()["policies"]["default"]["version"] != 2:
+                assert beats.now_s < 2
+                time.sleep(0.01)
         policy.write_text("name: default\nversion: 3\nsafety: [{concept: unheard-of}]\n")
         assert one.post("/admin/policies/reload").status_code == 409
         assert other.get("/policies").json()["policies"]["default"]["version"] == 2

@@ -1,10 +1,11 @@
 import asyncio
+import time
 from contextlib import aclosing
 
 import pytest
 
 from service.feed import MAX_UNHEARD, Silence, feed
-from service.generation import Generated
+from service.generated import Generated
 from service.happenings import Queued, Stepped
 
 MADE = Generated(id="one", model="sd1", images=(), queue_s=0, generate_s=0)
@@ -26,12 +27,25 @@ def test_what_is_told_comes_in_order_and_last_what_is_made():
 
 
 def test_silence_is_told_as_often_as_it_lasts():
-    async def work(told):
-        await asyncio.sleep(0.05)
-        return MADE
+    silence_s = 0.01
 
-    *silences, made = asyncio.run(all_of(work, silence_s=0.01))
-    assert 2 <= len(silences) <= 5
+    async def heard():
+        over, happened = asyncio.Event(), []
+
+        async def work(told):
+            await over.wait()
+            return MADE
+
+        async with aclosing(feed(work, silence_s)) as happenings:
+            async for happening in happenings:
+                happened.append(happening)
+                if len(happened) == 3:
+                    over.set()
+        return happened
+
+    began = time.monotonic()
+    *silences, made = asyncio.run(asyncio.wait_for(heard(), 60))
+    assert 3 <= len(silences) <= (time.monotonic() - began) / silence_s
     assert set(silences) == {Silence()}
     assert made is MADE
 
@@ -68,7 +82,7 @@ def test_who_stops_reading_cancels_the_work():
         nonlocal cancelled
         told(Queued(1))
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         except asyncio.CancelledError:
             cancelled = True
             raise

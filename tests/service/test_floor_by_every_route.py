@@ -74,7 +74,7 @@ def of_huggingface(_client: TestClient, answer: Response) -> list[bytes]:
 
 
 def of_job(client: TestClient, answer: Response) -> list[bytes]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (job := client.get(f"/jobs/{answer.json()['id']}").json())["state"] != "done":
         assert job["state"] in ("waiting", "running"), job
         assert time.monotonic() < deadline, job

@@ -13,7 +13,7 @@ from policies.assignment import draw
 from policies.cells import uniform_target
 from policies.document import Policy
 from policies.files import shipped_policies
-from service.generation import SEED_LIMIT, image_seeds
+from service.seeds import SEED_LIMIT, image_seeds
 
 QUICK = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7}
 GENDER = {"fairness": [{"set": "gender"}]}

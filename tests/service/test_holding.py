@@ -42,20 +42,37 @@ def test_places_are_taken_for_as_long_as_the_block_lasts():
     asyncio.run(main())
 
 
+class Renewed(MemoryAllowances):
+    """Counts how often what it holds was renewed."""
+
+    renewals = 0
+
+    def renew(self, hold: Hold) -> None:
+        super().renew(hold)
+        self.renewals += 1
+
+
 def test_places_are_renewed_while_the_block_lasts_and_no_longer(monkeypatch):
     monkeypatch.setattr(service.holding, "RENEWED_EVERY_S", 0.02)
-    allowances = MemoryAllowances(hold_kept_s=0.2)
+    now_s = 0.0
+    allowances = Renewed(hold_kept_s=2, clock=lambda: now_s)
 
     async def main() -> None:
+        nonlocal now_s
         async with held(allowances, TWO, 2):
-            for _ in range(10):
-                await asyncio.sleep(0.05)
+            for _ in range(5):
+                renewals = allowances.renewals
+                while allowances.renewals < renewals + 2:  # the second began after now
+                    await asyncio.sleep(0.01)
+                now_s += 1.5
                 assert is_full(allowances)
         assert not is_full(allowances)
+        renewals = allowances.renewals
         await asyncio.sleep(0.1)
         assert not is_full(allowances)
+        assert allowances.renewals == renewals
 
-    asyncio.run(main())
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 class Hesitant(MemoryAllowances):
@@ -68,7 +85,7 @@ class Hesitant(MemoryAllowances):
     def take(self, tenant: str, allowance: Allowance, images: int) -> Hold:
         hold = super().take(tenant, allowance, images)
         self.counted.set()
-        self.let_go.wait(10)
+        self.let_go.wait(60)
         return hold
 
 
@@ -81,7 +98,7 @@ def test_a_request_that_is_given_up_while_it_is_counted_holds_nothing():
 
     async def main() -> None:
         task = asyncio.create_task(request())
-        await asyncio.to_thread(allowances.counted.wait, 10)
+        await asyncio.to_thread(allowances.counted.wait, 60)
         task.cancel()
         await asyncio.sleep(0)
         allowances.let_go.set()
@@ -97,7 +114,7 @@ def test_a_request_that_is_given_up_while_it_lasts_holds_nothing():
 
     async def request() -> None:
         async with held(allowances, TWO, 2):
-            await asyncio.sleep(10)
+            await asyncio.sleep(600)
 
     async def main() -> None:
         task = asyncio.create_task(request())

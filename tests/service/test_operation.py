@@ -309,6 +309,10 @@ def test_an_unforeseen_failure_is_answered_without_its_details(options, monkeypa
         assert "secret" not in answer.text
         assert "secret detail" in caplog.text
         assert counted(client, 'trimtab_requests_total{outcome="internal_error"}') == 1
+        assert "connection" not in answer.headers
+        client.portal.call(client.app.state.draining.begin)
+        leaving = client.post("/generate", json=QUICK)
+        assert (leaving.status_code, leaving.headers["connection"]) == (500, "close")
 
 
 def test_nothing_is_built_before_the_app_starts(options):

@@ -57,11 +57,11 @@ def test_serve_says_what_it_loaded_and_where_it_answers(process):
     parts = dict(part.rsplit(" ", 1) for part in spent[2].split(", "))
     assert {"settings", "imports", "weights", "other"} <= set(parts)
     assert sum(map(float, parts.values())) == pytest.approx(float(spent[1]), abs=0.1 * len(parts))
-    assert httpx2.get(f"{found[0]}/readyz").status_code == 200
+    assert httpx2.get(f"{found[0]}/readyz", timeout=60).status_code == 200
     request = {"prompt": "a photo of a doctor", "num_inference_steps": 1}
     assert httpx2.post(f"{found[0]}/generate", json=request, timeout=60).status_code == 200
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=30)
+    rest, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert rest.endswith("Stopped.\n")
     assert "Traceback" not in errors

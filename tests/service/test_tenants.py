@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from held_engines import slow_steps
 from PIL import Image
 
 from service.app import create_app
@@ -211,8 +212,8 @@ def test_requests_of_a_minute_are_used_up(post):
 
 def test_places_are_taken_while_images_are_made_and_given_back(held, post):
     """Three requests of two images at once, where two images may be made: at least one is refused, none is stuck."""
-    long = {**QUICK, "num_inference_steps": 150, "num_images": 2}
-    with ThreadPoolExecutor(max_workers=3) as pool:
+    long = {**QUICK, "num_inference_steps": 50, "num_images": 2}
+    with ThreadPoolExecutor(max_workers=3) as pool, slow_steps(0.04):
         together = threading.Barrier(3)
 
         def ask(_number: int):

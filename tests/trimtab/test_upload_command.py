@@ -22,10 +22,11 @@ def url() -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    deadline = time.monotonic() + 60
-    while httpx2.get(f"{address}/readyz").status_code != 200:
+    deadline = time.monotonic() + 120
+    while httpx2.get(f"{address}/readyz", timeout=60).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     yield address
@@ -47,7 +48,7 @@ def uploaded(*arguments: object):
 def test_a_file_is_published(url, file):
     done = uploaded(file, "--url", url + "/")
     assert (done.exit_code, done.stdout) == (0, "tall@1 is served.\n"), done.output
-    assert httpx2.get(f"{url}/vectors/tall").json()["version"] == 1
+    assert httpx2.get(f"{url}/vectors/tall", timeout=60).json()["version"] == 1
 
 
 def test_what_the_service_says_is_told(url, tmp_path):

@@ -15,7 +15,7 @@ from trimtab.commands.console import hide_loading_bars
 if TYPE_CHECKING:
     import httpx2
 
-    from service.generation import Generated
+    from service.generated import Generated
     from service.happenings import Happening, Told
     from service.schemas import GenerateRequest, GenerateResponse
     from service.settings import Settings

@@ -9,6 +9,7 @@ import sys
 import time
 
 import httpx2
+import pytest
 import yaml
 from fastapi.testclient import TestClient
 from jobs_over_http import has_ended
@@ -22,7 +23,7 @@ from service.settings import Settings
 ASKED = {"prompt": "a photo of a doctor", "num_inference_steps": 2, "seed": 7, "num_images": 2}
 
 
-def awaited(what, seconds=90):
+def awaited(what, seconds=120):
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline
@@ -30,15 +31,27 @@ def awaited(what, seconds=90):
     return found
 
 
+def answered(client, id):
+    """The job, as soon as the store answers in its time."""
+    return awaited(lambda: (answer := client.get(f"/jobs/{id}")).status_code == 200 and answer.json())
+
+
+@pytest.fixture
+def store(tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
 def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
-    tmp_path, options, until_ready, logged
+    tmp_path, options, until_ready, logged, store
 ):
-    store = RedisServer(tmp_path)
-    store.start()
     shared = {
         **options,
-        "redis_url": f"{store.url}?socket_timeout=0.5&socket_connect_timeout=0.5",
+        "redis_url": f"{store.url}?socket_timeout=1&socket_connect_timeout=1",
         "claim_kept_s": 3,
+        "max_steps": 400,
         "audit_log": str(tmp_path / "audit-{replica}.jsonl"),
     }
     (tmp_path / "a.yaml").write_text(
@@ -55,9 +68,12 @@ def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
     try:
         url = next(line.split()[2] for line in first.stdout if "ready at" in line)
         # Long enough for the store to stand still before it is over.
-        slow = {**ASKED, "num_inference_steps": 150}
-        id = httpx2.post(f"{url}/jobs", json=slow).json()["id"]
-        awaited(lambda: httpx2.get(f"{url}/jobs/{id}").json()["state"] == "running")
+        slow = {**ASKED, "num_inference_steps": 400}
+        answer = awaited(
+            lambda: (one := httpx2.post(f"{url}/jobs", json=slow, timeout=60)).status_code == 202 and one
+        )
+        id = answer.json()["id"]
+        awaited(lambda: httpx2.get(f"{url}/jobs/{id}", timeout=60).json().get("state") == "running")
         store.hold()
         awaited(lambda: line_of_first.read_text().count("\n") == 2)
         first.send_signal(signal.SIGKILL)
@@ -67,12 +83,9 @@ def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
         first.kill()
         first.wait()
         first.stdout.close()
-    try:
-        with TestClient(create_app(Settings(**{**shared, "audit_replica": "b"}))) as second:
-            until_ready(second.get)
-            job = awaited(lambda: has_ended(found := second.get(f"/jobs/{id}").json()) and found)
-    finally:
-        store.kill()
+    with TestClient(create_app(Settings(**{**shared, "audit_replica": "b"}))) as second:
+        until_ready(second.get)
+        job = awaited(lambda: has_ended(found := answered(second, id)) and found)
     assert (job["state"], job["attempts"]) == ("done", 2)
     digests = []
     for image in job["answer"]["images"]:

@@ -92,10 +92,10 @@ def test_a_stream_whose_end_was_changed_is_not_carried_on(own_server, stream):
 
 def test_an_append_whose_answer_is_lost_is_there_once(own_server, stream):
     """Redis stands still for longer than the client waits, and then does what it was asked."""
-    sink = opened(own_server, "?socket_timeout=1.5&socket_connect_timeout=1.5")
+    sink = opened(own_server, "?socket_timeout=3&socket_connect_timeout=3")
     sink.append([image(0)])
     own_server.hold()
-    let_go = threading.Timer(2.0, own_server.let_go)
+    let_go = threading.Timer(4.0, own_server.let_go)
     let_go.start()
     try:
         head = sink.append([image(1), image(2)])
@@ -107,7 +107,7 @@ def test_an_append_whose_answer_is_lost_is_there_once(own_server, stream):
 
 
 def test_a_redis_that_is_away_is_a_typed_error_and_then_written_again(own_server, stream):
-    sink = opened(own_server, "?socket_timeout=0.3&socket_connect_timeout=0.3")
+    sink = opened(own_server, "?socket_timeout=0.6&socket_connect_timeout=0.6")
     sink.append([image(0)])
     own_server.hold()
     try:
@@ -116,7 +116,7 @@ def test_a_redis_that_is_away_is_a_typed_error_and_then_written_again(own_server
         assert "Redis" in refused.value.why
     finally:
         own_server.let_go()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             sink.append([image(2)])

@@ -101,7 +101,7 @@ ROUTES = [
 
 def job_done(client, **changes):
     id = client.post("/jobs", json={**ASKED, **changes}).json()["id"]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not has_ended(job := client.get(f"/jobs/{id}").json()):
         assert time.monotonic() < deadline, job
         time.sleep(0.02)
@@ -324,7 +324,7 @@ def test_a_full_disk_does_not_where_the_log_is_not_required(served):
 
 def test_a_second_service_on_one_log_does_not_start(client, log, options):
     with TestClient(create_app(Settings(**options, audit_log=str(log)))) as second:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (answer := second.get("/readyz")).json()["error"]["code"] == "not_ready":
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -98,7 +98,8 @@ def test_webui_s_clients_show_their_key_as_a_password(served):
 
     assert ask("anyone", keys["maker"]).status_code == 200
     assert ask("", keys["maker"]).status_code == 200
-    assert httpx2.get(f"{url}/sdapi/v1/samplers", auth=("api", keys["reader"])).status_code == 200
+    answer = httpx2.get(f"{url}/sdapi/v1/samplers", auth=("api", keys["reader"]), timeout=60)
+    assert answer.status_code == 200
     for password in ("", "sesame", f"x:{keys['maker']}", keys["maker"][:-1]):
         stranger = ask("anyone", password)
         assert (stranger.status_code, stranger.json()["error"]) == (401, "unknown_key")
@@ -110,13 +111,17 @@ def test_webui_s_clients_show_their_key_as_a_password(served):
 @pytest.mark.parametrize("sent", ["Basic", "Basic ?", "Basic Zg==", "Basic /w=="])
 def test_what_is_no_basic_authentication_is_no_key(served, sent):
     url, _ = served
-    answer = httpx2.post(f"{url}/sdapi/v1/txt2img", json={"prompt": "a cat"}, headers={"Authorization": sent})
+    answer = httpx2.post(
+        f"{url}/sdapi/v1/txt2img", json={"prompt": "a cat"}, headers={"Authorization": sent}, timeout=60
+    )
     assert (answer.status_code, answer.json()["error"]) == (401, "unknown_key")
 
 
 def test_a_password_is_a_key_for_webui_s_clients_alone(served):
     url, keys = served
-    answer = httpx2.post(f"{url}/generate", json={"prompt": "a cat"}, auth=("anyone", keys["maker"]))
+    answer = httpx2.post(
+        f"{url}/generate", json={"prompt": "a cat"}, auth=("anyone", keys["maker"]), timeout=60
+    )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_key")
     assert answer.headers["www-authenticate"] == "Bearer"
 

@@ -67,9 +67,9 @@ def test_the_client_prints_what_is_wrong_and_the_cure(client, options, message):
 
 def test_errors_name_the_clients_field(url):
     body = {"inputs": "", "parameters": {}}
-    assert httpx2.post(f"{url}/hf/text-to-image", json=body).json()["field"] == "inputs"
+    assert httpx2.post(f"{url}/hf/text-to-image", json=body, timeout=60).json()["field"] == "inputs"
     body = {"inputs": PROMPT, "parameters": {"scheduler": "eulr"}}
-    error = httpx2.post(f"{url}/hf/text-to-image", json=body).json()
+    error = httpx2.post(f"{url}/hf/text-to-image", json=body, timeout=60).json()
     assert (error["error_type"], error["field"]) == ("unknown_scheduler", "parameters.scheduler")
 
 

@@ -14,6 +14,7 @@ import httpx2
 import openai
 import pytest
 import redis
+from held_engines import held_steps, slow_steps
 from pydantic import SecretStr
 from real_server import real_server, sample
 from redis_server import RedisServer
@@ -89,13 +90,21 @@ def test_failures_are_not_kept(url):
 
 def test_a_client_that_left_may_try_again(url):
     key, long = new_key(), {**ASKED, "num_inference_steps": 400, "num_images": 8}
-    with pytest.raises(httpx2.ReadTimeout):
-        httpx2.post(f"{url}/generate", json=long, headers={"Idempotency-Key": key}, timeout=1)
-    deadline = time.monotonic() + 10
+    impatient = httpx2.Timeout(60, read=1)
+    with pytest.raises(httpx2.ReadTimeout), slow_steps(0.01):
+        httpx2.post(f"{url}/generate", json=long, headers={"Idempotency-Key": key}, timeout=impatient)
+    deadline = time.monotonic() + 120
     while (answer := posted(f"{url}/generate", ASKED, key)).status_code != 200:
         assert answer.status_code in (409, 422)
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def until_in_flight(url, requests):
+    deadline = time.monotonic() + 60
+    while sample(url, "trimtab_requests_in_flight") < requests:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_while_the_first_runs_the_client_waits_and_gets_its_answer(url):
@@ -106,18 +115,18 @@ def test_while_the_first_runs_the_client_waits_and_gets_its_answer(url):
             return client.images.generate(
                 prompt=PROMPT,
                 n=4,
-                extra_body={"num_inference_steps": 30},
+                extra_body={"num_inference_steps": 4},
                 extra_headers={"Idempotency-Key": key},
             )
 
     made = sample(url, "trimtab_images_total")
     refused = sample(url, 'trimtab_requests_total{outcome="still_running"}')
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool, held_steps() as held:
         first = pool.submit(generate)
-        while sample(url, "trimtab_requests_in_flight") < 1:
-            assert not first.done()
-            time.sleep(0.01)
+        held.until_reached()
         second = pool.submit(generate)
+        until_in_flight(url, 2)
+        held.let_go()
         answers = [first.result(), second.result()]
     assert answers[0] == answers[1]
     assert sample(url, "trimtab_images_total") == made + 4
@@ -129,20 +138,20 @@ def test_who_has_waited_too_long_is_told_when_to_ask_again_and_its_client_does(u
     key = new_key()
     asked = {
         "prompt": PROMPT,
-        "extra_body": {"num_inference_steps": 30},
+        "extra_body": {"num_inference_steps": 4},
         "n": 4,
         "extra_headers": {"Idempotency-Key": key},
     }
     with (
         ThreadPoolExecutor(max_workers=1) as pool,
+        held_steps() as held,
         openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client,
     ):
         first = pool.submit(client.images.generate, **asked)
-        while sample(url, "trimtab_requests_in_flight") < 1:
-            assert not first.done()
-            time.sleep(0.01)
+        held.until_reached()
         with pytest.raises(openai.ConflictError) as refused:
             client.images.generate(**asked)
+        held.let_go()
         first.result()
     assert refused.value.code == "still_running"
     assert refused.value.response.headers["x-should-retry"] == "true"
@@ -170,10 +179,10 @@ def doomed(redis_server, tmp_path):
 @pytest.mark.slow
 def test_a_retry_takes_over_from_a_replica_that_was_killed_in_mid_image(replicas, doomed, redis_server):
     process, url = doomed
-    key, asked = new_key(), {**ASKED, "num_inference_steps": 60, "num_images": 2}
+    key, asked = new_key(), {**ASKED, "num_inference_steps": 100, "num_images": 4}
     with ThreadPoolExecutor(max_workers=1) as pool:
         first = pool.submit(posted, f"{url}/generate", asked, key)
-        while sample(url, "trimtab_requests_in_flight") < 1:
+        while sample(url, "trimtab_running_rows") < 4:
             assert not first.done()
             time.sleep(0.01)
         with redis.Redis.from_url(redis_server.url) as store:
@@ -223,7 +232,8 @@ def test_another_replica_gives_the_answer_and_the_picture(replicas):
     assert again.content == first.content
     assert again.headers["idempotent-replayed"] == "true"
     address = first.json()["data"][0]["url"]
-    assert httpx2.get(address).content == httpx2.get(address.replace(one, other)).content
+    pictures = [httpx2.get(at, timeout=60).content for at in (address, address.replace(one, other))]
+    assert pictures[0] == pictures[1]
 
 
 @pytest.fixture
@@ -277,7 +287,7 @@ def test_a_key_that_could_not_be_let_go_is_let_go_once_the_store_is_back(tmp_pat
     monkeypatch.setattr(service.routes.once, "FORGET_EVERY_S", 0.2)
     server = RedisServer(tmp_path, keep=True)
     server.start()
-    state = open_state(SecretStr(f"{server.url}?socket_timeout=0.2"))
+    state = open_state(SecretStr(f"{server.url}?socket_timeout=30"))
 
     async def fail() -> Response:
         server.kill()
@@ -296,7 +306,7 @@ def test_a_key_that_could_not_be_let_go_is_let_go_once_the_store_is_back(tmp_pat
         return begun
 
     try:
-        assert asyncio.run(asyncio.wait_for(tried(), 10))[-1] is Fresh
+        assert asyncio.run(asyncio.wait_for(tried(), 120))[-1] is Fresh
     finally:
         state.close()
         server.kill()

@@ -62,10 +62,11 @@ def test_an_address_gives_the_picture_to_whoever_knows_it(client, url):
     (image,) = generated(client, response_format="url").data
     assert image.b64_json is None
     assert image.url.startswith(f"{url}/images/")
-    answer = httpx2.get(image.url)
+    answer = httpx2.get(image.url, timeout=60)
     assert answer.headers["content-type"] == "image/png"
     assert answer.content == files(generated(client))[0]
-    assert httpx2.get(f"{url}/images/guessed.png").json()["error"]["code"] == "unknown_picture"
+    guessed = httpx2.get(f"{url}/images/guessed.png", timeout=60)
+    assert guessed.json()["error"]["code"] == "unknown_picture"
 
 
 def test_the_loaded_model_is_listed_and_shown(client):

@@ -108,7 +108,7 @@ def test_what_is_not_done_is_named(url):
     ],
 )
 def test_what_cannot_be_done_is_refused_in_webuis_form(url, changes, code, field, cure):
-    answer = httpx2.post(f"{url}/sdapi/v1/txt2img", json={**ASKED, **changes})
+    answer = httpx2.post(f"{url}/sdapi/v1/txt2img", json={**ASKED, **changes}, timeout=60)
     assert answer.status_code == 422
     error = answer.json()
     assert (error["error"], error["body"]) == (code, field)
@@ -117,11 +117,12 @@ def test_what_cannot_be_done_is_refused_in_webuis_form(url, changes, code, field
 
 
 def test_what_clients_ask_before(url):
-    samplers = httpx2.get(f"{url}/sdapi/v1/samplers").json()
+    samplers = httpx2.get(f"{url}/sdapi/v1/samplers", timeout=60).json()
     for sampler in samplers:
         assert answered(url, sampler_name=sampler["name"])[1]["sampler_name"] == sampler["name"]
-    (model,) = httpx2.get(f"{url}/sdapi/v1/sd-models").json()
-    assert model["title"] == httpx2.get(f"{url}/sdapi/v1/options").json()["sd_model_checkpoint"] == "demo"
+    (model,) = httpx2.get(f"{url}/sdapi/v1/sd-models", timeout=60).json()
+    options = httpx2.get(f"{url}/sdapi/v1/options", timeout=60).json()
+    assert model["title"] == options["sd_model_checkpoint"] == "demo"
     assert answered(url)[1]["sd_model_hash"] == model["hash"]
 
 

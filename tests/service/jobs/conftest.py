@@ -17,7 +17,7 @@ def until() -> Until:
     """Asks for a job until something holds of it."""
 
     def wait(client: TestClient, id: str, holds: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not holds(job := client.get(f"/jobs/{id}").json()):
             assert not has_ended(job), job
             assert time.monotonic() < deadline, job

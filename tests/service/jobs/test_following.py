@@ -1,8 +1,18 @@
+import itertools
+import json
+import time
+from collections import Counter
+
+import httpx2
 import pytest
+from held_engines import slow_steps
 from jobs_over_http import LONG, QUICK, events_of, has_ended, is_running
+from real_server import real_server
 
 from service.http_errors import REFUSALS, VALIDATION_REFUSALS, status_of
 from service.jobs.endings import why_not
+from service.jobs.telling import TOLD_EVERY_S
+from service.settings import Settings
 from service.state.jobs import Ending, JobRecord
 
 
@@ -25,10 +35,11 @@ def test_events_tell_of_steps_and_end_with_the_images(client, until):
 
 
 def test_who_comes_back_hears_only_what_is_new(client, until):
-    id = client.post("/jobs", json={**QUICK, "num_inference_steps": 100}).json()["id"]
-    until(client, id, has_ended)
+    with slow_steps(0.01):
+        id = client.post("/jobs", json={**QUICK, "num_inference_steps": 100}).json()["id"]
+        until(client, id, has_ended)
     told = client.app.state.shared.jobs.told(id)
-    assert told, "a hundred steps take long enough to be told of"
+    assert told, "a second is long enough to be told of"
     events = events_of(client.get(f"/jobs/{id}/events").text)
     assert [event.id for event in events if event.name in ("queued", "step")] == [one.id for one in told]
     again = client.get(f"/jobs/{id}/events", headers={"Last-Event-ID": told[-1].id})
@@ -44,16 +55,22 @@ def test_a_place_that_cannot_be_is_refused(client):
 
 
 def test_steps_are_told_a_few_times_a_second(client, until):
-    id = client.post("/jobs", json={**QUICK, "num_inference_steps": 150, "num_images": 4}).json()["id"]
-    until(client, id, has_ended)
-    told = client.app.state.shared.jobs.told(id)
-    assert 1 <= len(told) < 50  # of the 600 that there were
+    began = time.monotonic()
+    with slow_steps(0.005):
+        id = client.post("/jobs", json={**QUICK, "num_inference_steps": 150, "num_images": 4}).json()["id"]
+        until(client, id, has_ended)
+    rounds = 2 + (time.monotonic() - began) / TOLD_EVERY_S
+    kinds = Counter(json.loads(one.text)["event"] for one in client.app.state.shared.jobs.told(id))
+    assert kinds.keys() <= {"queued", "step"}
+    assert 1 <= kinds["step"] <= rounds  # though there were 600
+    assert kinds["queued"] <= rounds
 
 
 def test_previews_are_told_where_they_were_asked_for(client, until):
     request = {**QUICK, "num_inference_steps": 60, "policy": "research-off"}
-    id = client.post("/jobs", json={**request, "preview_every": 1}).json()["id"]
-    events = events_of(client.get(f"/jobs/{id}/events").text)
+    with slow_steps(0.01):
+        id = client.post("/jobs", json={**request, "preview_every": 1}).json()["id"]
+        events = events_of(client.get(f"/jobs/{id}/events").text)
     previews = [event.data for event in events if event.name == "preview"]
     assert previews
     assert all(preview["b64_json"] for preview in previews)
@@ -92,15 +109,23 @@ def test_the_last_event_of_a_job_that_fails_has_the_status_and_error_of_generate
     assert last.data["status"] == 422
 
 
-def test_who_follows_a_waiting_job_hears_its_position(narrow_client, until):
-    in_front = narrow_client.post("/jobs", json=LONG).json()["id"]
-    until(narrow_client, in_front, is_running)
-    waiting = narrow_client.post("/jobs", json=QUICK).json()["id"]
-    # Its worker hears of it within two seconds: until then the other one waits.
-    narrow_client.delete(f"/jobs/{in_front}")
-    events = events_of(narrow_client.get(f"/jobs/{waiting}/events").text)
-    assert (events[0].name, events[0].data) == ("queued", {"position": 1})
-    assert events[-1].name == "done"
+def test_who_follows_a_waiting_job_hears_its_position(narrow):
+    """Over a connection: what is told while the other job runs."""
+    with (
+        real_server(Settings(**narrow)) as url,
+        httpx2.Client(base_url=url, timeout=60) as client,
+    ):
+        in_front = client.post("/jobs", json=LONG).json()["id"]
+        while not is_running(client.get(f"/jobs/{in_front}").json()):
+            time.sleep(0.02)
+        waiting = client.post("/jobs", json=QUICK).json()["id"]
+        with client.stream("GET", f"/jobs/{waiting}/events") as answer:
+            lines = answer.iter_lines()
+            first = list(itertools.takewhile(bool, (line for line in lines if not line.startswith(":"))))
+            client.delete(f"/jobs/{in_front}")
+            (told,) = events_of("\n".join(first))
+            assert (told.name, told.data) == ("queued", {"position": 1})
+            assert events_of("\n".join(lines))[-1].name == "done"
 
 
 @pytest.mark.parametrize("answer", [b"", b'{"code":"x","message":"m","field":null,"value":null,"cure":"c"}'])

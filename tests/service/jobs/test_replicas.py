@@ -1,24 +1,28 @@
 """Jobs of several replicas on one Redis: any accepts, any makes, each job ends once."""
 
+import itertools
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
+from held_engines import HeldSteps, held_steps
 from jobs_over_http import LONG, QUICK, events_of, has_ended, is_running
 from pydantic import SecretStr
 from redis_server import RedisServer
 
 from service.app import create_app
+from service.draining import Draining
 from service.server import Server
 from service.settings import Settings
+from service.state.jobs import JobRecord
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +35,23 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer
 
 @pytest.fixture
 def shared(narrow: Mapping[str, object], own_server: RedisServer) -> Settings:
-    """A replica whose claims lapse quickly."""
-    return Settings(**narrow, redis_url=own_server.url, claim_kept_s=3)
+    """A replica whose claims outlast whatever else the machine does meanwhile."""
+    return Settings(**narrow, redis_url=f"{own_server.url}?socket_timeout=30")
 
 
 @pytest.fixture
-def impatient(shared: Settings) -> Settings:
+def lapsing(shared: Settings) -> Settings:
+    """The same with claims that lapse quickly, where that is waited for."""
+    return shared.model_copy(update={"claim_kept_s": 3})
+
+
+@pytest.fixture
+def impatient(lapsing: Settings, own_server: RedisServer) -> Settings:
     """The same, for a store that will not answer: it is given up on quickly.
 
     For no other: on a busy machine a store that is well may take as long.
     """
-    return shared.model_copy(
-        update={"redis_url": SecretStr(f"{shared.redis_url.get_secret_value()}?socket_timeout=0.5")}
-    )
+    return lapsing.model_copy(update={"redis_url": SecretStr(f"{own_server.url}?socket_timeout=1")})
 
 
 @contextmanager
@@ -61,30 +69,61 @@ def replica(shared: Settings, until_ready) -> Iterator[TestClient]:
 
 
 @pytest.fixture
+def lapsing_replica(lapsing: Settings, until_ready) -> Iterator[TestClient]:
+    with running(lapsing, until_ready) as client:
+        yield client
+
+
+@pytest.fixture
 def impatient_replica(impatient: Settings, until_ready) -> Iterator[TestClient]:
     with running(impatient, until_ready) as client:
         yield client
 
 
 @pytest.fixture
-def until_back(until) -> Callable[[TestClient, str], Mapping[str, Any]]:
-    """Asks for a job until its store answers again, and then until the job has ended."""
+def until_back() -> Callable[..., Mapping[str, Any]]:
+    """Asks for a job, also while its store is away, until something holds of it."""
 
-    def wait(client: TestClient, id: str) -> Mapping[str, Any]:
-        deadline = time.monotonic() + 60
-        while (answer := client.get(f"/jobs/{id}")).status_code == 503:
+    def wait(client: TestClient, id: str, holds=has_ended) -> Mapping[str, Any]:
+        deadline = time.monotonic() + 120
+        while (answer := client.get(f"/jobs/{id}")).status_code == 503 or not holds(answer.json()):
+            assert answer.status_code in (200, 503), answer.text
+            assert answer.status_code == 503 or not has_ended(answer.json()), answer.text
             assert time.monotonic() < deadline, answer.text
-        return until(client, id, has_ended)
+            time.sleep(0.02)
+        return answer.json()
 
     return wait
 
 
+@pytest.fixture
+def post_back() -> Callable[..., str]:
+    """Posts a job, also while its store is away, until it is accepted; its id."""
+
+    def post(client: TestClient, request: Mapping[str, object]) -> str:
+        deadline = time.monotonic() + 120
+        while (answer := client.post("/jobs", json=request)).status_code == 503:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.02)
+        return answer.json()["id"]
+
+    return post
+
+
 def test_what_one_replica_accepts_another_shows_and_each_makes_some(replica, shared, until_ready, until):
-    request = {**QUICK, "num_inference_steps": 60, "num_images": 2}
+    request = {**QUICK, "num_images": 2}
     expected = replica.post("/generate", json=request).json()["images"]
-    with TestClient(create_app(shared)) as other:
+    with ExitStack() as leaves:
+        other = leaves.enter_context(TestClient(create_app(shared)))
         until_ready(other.get)
+        held = leaves.enter_context(held_steps())
         ids = [replica.post("/jobs", json=request).json()["id"] for _ in range(8)]
+        # Each has room for one: two run where both have begun.
+        deadline = time.monotonic() + 120
+        while sum(is_running(other.get(f"/jobs/{id}").json()) for id in ids) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        held.let_go()
         jobs = [until(other, id, has_ended) for id in ids]
         assert [job["state"] for job in jobs] == ["done"] * 8
         assert all(job["answer"]["images"] == expected for job in jobs)
@@ -94,7 +133,8 @@ def test_what_one_replica_accepts_another_shows_and_each_makes_some(replica, sha
         assert min(counts) > 0
 
 
-def test_the_job_of_a_silent_worker_is_made_by_another_and_its_images_are_the_same(replica, until):
+def test_the_job_of_a_silent_worker_is_made_by_another_and_its_images_are_the_same(lapsing_replica, until):
+    replica = lapsing_replica
     request = {**QUICK, "num_images": 2, "seed": 40}
     expected = replica.post("/generate", json=request).json()["images"]
     jobs = replica.app.state.shared.jobs
@@ -110,12 +150,12 @@ def test_the_job_of_a_silent_worker_is_made_by_another_and_its_images_are_the_sa
     assert job["answer"]["images"] == expected
 
 
-def test_a_store_that_hangs_is_waited_for(impatient_replica, own_server, until, until_back):
+def test_a_store_that_hangs_is_waited_for(impatient_replica, own_server, until_back, post_back):
     replica = impatient_replica
     request = {**LONG, "num_images": 2, "num_inference_steps": 200, "seed": 50}
     expected = replica.post("/generate", json=request).json()["images"]
-    id = replica.post("/jobs", json=request).json()["id"]
-    until(replica, id, is_running)
+    id = post_back(replica, request)
+    until_back(replica, id, lambda job: is_running(job) or has_ended(job))
     own_server.hold()
     try:
         for method, path in (("POST", ""), ("GET", f"/{id}"), ("GET", f"/{id}/events"), ("DELETE", f"/{id}")):
@@ -131,20 +171,32 @@ def test_a_store_that_hangs_is_waited_for(impatient_replica, own_server, until, 
     job = until_back(replica, id)
     assert job["state"] == "done"
     assert job["answer"]["images"] == expected
-    assert until_back(replica, replica.post("/jobs", json=QUICK).json()["id"])["state"] == "done"
+    assert until_back(replica, post_back(replica, QUICK))["state"] == "done"
 
 
-def test_a_client_that_follows_is_told_the_end_across_an_outage(impatient_replica, own_server, until):
+def test_a_client_that_follows_is_told_the_end_across_an_outage(
+    impatient_replica, own_server, until_back, post_back, monkeypatch
+):
     replica = impatient_replica
-    id = replica.post("/jobs", json={**LONG, "num_images": 2, "num_inference_steps": 150}).json()["id"]
-    until(replica, id, is_running)
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    jobs, looks = replica.app.state.shared.jobs, itertools.count()
+    find, looked = jobs.find, threading.Event()
+
+    def seen(id: str) -> JobRecord | None:
+        if next(looks) == 1:  # the first look is at whose it is
+            looked.set()
+        return find(id)
+
+    with ThreadPoolExecutor(max_workers=1) as pool, held_steps() as held:
+        id = post_back(replica, {**LONG, "num_images": 2, "num_inference_steps": 20})
+        until_back(replica, id, is_running)
+        monkeypatch.setattr(jobs, "find", seen)
         followed = pool.submit(replica.get, f"/jobs/{id}/events")
-        time.sleep(0.3)
+        assert looked.wait(60)
         own_server.hold()
-        time.sleep(1.5)
+        held.let_go()
+        time.sleep(2)
         own_server.let_go()
-        names = Counter(event.name for event in events_of(followed.result(timeout=60).text))
+        names = Counter(event.name for event in events_of(followed.result(timeout=120).text))
     assert (names["image"], names["done"], names["error"]) == (2, 1, 0)
 
 
@@ -160,14 +212,33 @@ def test_a_store_that_comes_back_empty_knows_no_job_and_takes_new_ones(replica, 
     assert until(replica, new, has_ended)["state"] == "done"
 
 
+@contextmanager
+def _once_it_drains(leaving: TestClient, held: HeldSteps) -> Iterator[None]:
+    """Let steps go once a replica takes nothing on any more."""
+    draining: Draining = leaving.app.state.draining
+
+    def wait() -> None:
+        deadline = time.monotonic() + 120
+        while not draining.has_begun and time.monotonic() < deadline:
+            time.sleep(0.02)
+        held.let_go()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_a_replica_that_shuts_down_finishes_what_it_has_time_for(shared, until_ready, until, replica):
-    with TestClient(create_app(shared)) as leaving:
+    with ExitStack() as leaves, TestClient(create_app(shared)) as leaving:
         until_ready(leaving.get)
         replica.portal.call(replica.app.state.draining.begin)  # so that the other one claims
         time.sleep(0.5)
-        id = leaving.post("/jobs", json={**LONG, "num_images": 2, "num_inference_steps": 150}).json()["id"]
+        held = leaves.enter_context(held_steps())
+        id = leaving.post("/jobs", json={**QUICK, "num_images": 2}).json()["id"]
         until(leaving, id, is_running)
         behind = leaving.post("/jobs", json=LONG).json()["id"]
+        leaves.enter_context(_once_it_drains(leaving, held))
     assert replica.get(f"/jobs/{id}").json()["state"] == "done"
     left = replica.get(f"/jobs/{behind}").json()
     assert (left["state"], left["attempts"]) == ("waiting", 0)
@@ -196,6 +267,7 @@ def server_of(settings: Settings, until_ready) -> Iterator[tuple[Server, threadi
     thread.start()
     try:
         while not server.started:
+            assert thread.is_alive(), "the server did not start"
             time.sleep(0.01)
         url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         until_ready(lambda path: httpx2.get(url + path, timeout=60))
@@ -226,7 +298,7 @@ def test_a_server_that_is_told_to_stop_lets_go_of_who_follows_and_of_what_it_mak
     assert replica.get(f"/jobs/{id}").json()["state"] == "running"
     assert thread.is_alive()
     server.handle_exit(signal.SIGINT, None)
-    thread.join(timeout=60)
+    thread.join(timeout=120)
     assert not thread.is_alive()
     left = replica.get(f"/jobs/{id}").json()
     assert (left["state"], left["attempts"]) == ("waiting", 0)
@@ -245,7 +317,7 @@ def test_a_server_that_is_told_twice_while_clients_wait_gives_its_job_back(stopp
             server.handle_exit(signal.SIGINT, None)
         with suppress(httpx2.TransportError):
             assert "event: done" not in waiting.read().decode()
-    thread.join(timeout=60)
+    thread.join(timeout=120)
     assert not thread.is_alive()
     left = replica.get(f"/jobs/{id}").json()
     assert (left["state"], left["attempts"]) == ("waiting", 0)
@@ -262,11 +334,11 @@ def test_a_job_is_given_back_once_the_store_is_there(impatient, own_server, unti
         try:
             for _ in range(2):
                 server.handle_exit(signal.SIGINT, None)
-            time.sleep(1.5)
+            time.sleep(2)
             assert thread.is_alive()
         finally:
             own_server.let_go()
-        thread.join(timeout=60)
+        thread.join(timeout=120)
         assert not thread.is_alive()
     left = replica.get(f"/jobs/{id}").json()
     assert (left["state"], left["attempts"]) == ("waiting", 0)

@@ -2,6 +2,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from held_engines import held_steps
 from jobs_over_http import LONG, QUICK, has_ended, is_running
 
 from service.schemas import GenerateRequest
@@ -52,7 +53,7 @@ def first_drawn(client, request):
 
 
 def until_first_drawn(client, request, member):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while first_drawn(client, request) != member:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -115,16 +116,15 @@ def test_cancelling_what_has_ended_changes_nothing(client, until):
 
 
 def test_synchronous_requests_take_rows_too(narrow_client, until):
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        busy = pool.submit(
-            narrow_client.post, "/generate", json={**LONG, "num_images": 2, "num_inference_steps": 150}
-        )
+    with ThreadPoolExecutor(max_workers=1) as pool, held_steps() as held:
+        busy = pool.submit(narrow_client.post, "/generate", json={**QUICK, "num_images": 2})
+        held.until_reached()
         engine = narrow_client.app.state.readiness.generation().loaded.engine
-        while engine.free_rows > 0:
-            time.sleep(0.01)
+        assert engine.free_rows == 0
         id = narrow_client.post("/jobs", json=QUICK).json()["id"]
         time.sleep(0.5)
         assert narrow_client.get(f"/jobs/{id}").json()["state"] == "waiting"
         assert not busy.done()
+        held.let_go()
         assert busy.result().status_code == 200
     assert until(narrow_client, id, has_ended)["state"] == "done"

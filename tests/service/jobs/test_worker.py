@@ -80,7 +80,7 @@ def test_what_fails_is_given_back_to_the_ledger(client, until):
 
     id = added(client, without_its_vector, **request)
     assert until(client, id, has_ended)["state"] == "failed"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while first_drawn() != before:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -99,7 +99,7 @@ def test_a_job_that_keeps_losing_its_workers_is_set_aside(options: Mapping[str, 
         # The engine begins anew after the first time; after the second no worker claims here any more.
         with unet.register_forward_pre_hook(broken):
             id = client.post("/jobs", json=QUICK).json()["id"]
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while client.get("/readyz").status_code == 200:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -9,8 +9,8 @@ from service.settings import Settings
 
 @pytest.fixture(scope="module")
 def impatient_url(options: Mapping[str, object]) -> Iterator[str]:
-    """A server that makes two guided images at a time, and gives its clients half a second for what they have to do."""
-    waits = {"header_timeout_s": 0.5, "body_timeout_s": 0.5, "read_timeout_s": 0.5}
+    """A server that makes two guided images at a time, and gives its clients a second for what they have to do."""
+    waits = {"header_timeout_s": 1, "body_timeout_s": 1, "read_timeout_s": 1}
     listener = socket.create_server(("127.0.0.1", 0))
     # Of what a client does not read the kernel keeps little, so that it is soon the server's to keep.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

@@ -17,7 +17,7 @@ from service.observability.logs import configure_logs
 from service.server import Server
 from service.settings import Settings
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)

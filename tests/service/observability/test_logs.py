@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_an_answered_request_is_one_line_that_says_what_became_of_it(logged, ask
     told = ("level", "message", "tenant", "method", "route", "status", "outcome", "images", "policy")
     expected = ["info", "POST /generate: 200", "shop", "POST", "/generate", 200, "ok", 2, "default"]
     assert [line[name] for name in told] == expected
-    assert 0 < line["duration_s"] < 60
+    assert 0 < line["duration_s"] < 300
     assert datetime.fromisoformat(line["time"]).tzinfo == UTC
 
 
@@ -196,7 +197,7 @@ def test_a_prompt_is_logged_where_it_may_be_and_else_not_even_in_a_traceback(
         failed = client.post("/generate", json={**QUICK, "prompt": PROMPT})
         job = client.post("/jobs", json={**QUICK, "prompt": PROMPT}).json()["id"]
         while not has_ended(client.get(f"/jobs/{job}").json()):
-            pass
+            time.sleep(0.02)
     assert failed.status_code == 500
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     access = [line for line in lines if line.get("route") == "/generate"]

@@ -74,7 +74,7 @@ def own_server(tmp_path: Path) -> Iterator[RedisServer]:
 def until() -> Callable[..., object]:
     """Asks until the answer is a truthy one, and returns it."""
 
-    def wait(ask: Callable[[], object], within_s: float = 10) -> object:
+    def wait(ask: Callable[[], object], within_s: float = 60) -> object:
         deadline = time.monotonic() + within_s
         while not (answer := ask()):
             assert time.monotonic() < deadline, "It does not come about."

@@ -17,7 +17,8 @@ from service.state.memory import MemoryState
 from service.state.shared import SharedState, open_state
 
 EVEN = {"woman": 0.5, "man": 0.5}
-TIMEOUT_S = 0.3
+TIMEOUT_S = 3
+"""More than a store that is well ever takes; what is not there at all refuses at once."""
 TWO_AT_ONCE = Allowance(concurrent_images=2)
 
 
@@ -115,7 +116,7 @@ def test_looking_for_the_state_ends_with_the_service(own_server, shared):
     degrading.ledger.take("key", EVEN, 1)
     started = time.monotonic()
     degrading.close()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_a_service_generates_fairly_while_its_state_is_away(options, until_ready, own_server):

@@ -23,7 +23,7 @@ def sentinel(tmp_path) -> Iterator[RedisSentinel]:
 
 
 def until_reached(state: SharedState) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             return state.check()

@@ -1,6 +1,5 @@
 """A Redis over TLS, by its rediss:// address."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,12 +27,9 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="module")
 def address(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a Redis that speaks TLS, and asks its clients for their certificate."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    options = ("--tls-port", str(port), *certificates.server_options)
-    server = RedisServer(tmp_path_factory.mktemp("redis"), options=options)
+    server = RedisServer(tmp_path_factory.mktemp("redis"), tls_options=certificates.server_options)
     server.start()
-    yield f"rediss://127.0.0.1:{port}/0"
+    yield f"rediss://127.0.0.1:{server.tls_port}/0"
     server.kill()
 
 

@@ -1,46 +1,22 @@
-"""The service's configuration: options, then TRIMTAB_* variables, then a YAML file, then defaults.
+"""The service's settings as they are declared: each with its default, what it may be by itself, and what it is for.
 
-Entry point: `load_settings`. The result is frozen; unknown keys and variables are refused.
+Entry point: `Declared`.
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import (
-    DirectoryPath,
-    Field,
-    FilePath,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
-from pydantic_settings.exceptions import SettingsError as UnreadableSettings
+from pydantic import DirectoryPath, Field, FilePath, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from policies.document import Name, Policy
-from policies.errors import choose_from
-from policies.files import read_policies, shipped_policies
 from policies.prompt_reading.lexicon import load_lexicon
 from policies.prompt_reading.phrase_patterns import load_patterns
-from service.configured import ConfiguredPolicies
-from service.loopback import is_loopback
 from service.observability.logs import LogFormat, LogLevel
 from service.origins import Origin
-from service.schemas import POLICY_TAGS, PolicyOrName
+from service.schemas import PNG_COMPRESSION, PolicyOrName
 from service.state.address import check_address
 from service.state.jobs import CLAIM_KEPT_S, RESULT_KEPT_S
-from service.state.options import StateOptions
 from service.state.vector_store import check_vector_store
 from service.tenants import TenantSettings
 
@@ -48,16 +24,10 @@ HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253)]
 
 PREFIX = "TRIMTAB_"
 DEMO_MODEL = "demo"
-AUDIT_IN_REDIS = "redis"
-"""The audit log that is no file."""
 
 
-class SettingsError(Exception):
-    """The configuration cannot be used; the text names every bad key and its cure."""
-
-
-class Settings(BaseSettings):
-    """What one service process runs with."""
+class Declared(BaseSettings):
+    """Every setting of one service process; frozen, and no others are taken."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
@@ -217,6 +187,12 @@ class Settings(BaseSettings):
     prompts_in_images: bool = Field(
         default=False, description="Whether the metadata of image files say the prompt."
     )
+    png_compression: int = Field(
+        default=PNG_COMPRESSION,
+        ge=0,
+        le=9,
+        description="How hard it is tried to make PNG files small, 0 to 9; each is the same picture.",
+    )
     c2pa_certificate: FilePath | None = Field(
         default=None,
         description="A PEM file with the certificate that image files are signed with, then those that issued it. "
@@ -280,12 +256,6 @@ class Settings(BaseSettings):
         description="Seconds of them in which new requests are served, for whoever sends them to hear of it.",
     )
 
-    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self._given = given
-
     @field_validator("lexicon")
     @classmethod
     def _lexicon_can_be_read(cls, lexicon: Path | None) -> Path | None:
@@ -321,195 +291,3 @@ class Settings(BaseSettings):
             if policy.name not in (None, name):
                 raise ValueError(f"The policy {name!r} calls itself {policy.name!r}. Leave its name out.")
         return {name: policy.model_copy(update={"name": name}) for name, policy in policies.items()}
-
-    @model_validator(mode="after")
-    def _policies_are_gathered(self) -> Self:
-        """Add the folder's policies to those given here; the shipped ones where there are none."""
-        from_folder = read_policies(self.policy_folder) if self.policy_folder is not None else {}
-        for name in from_folder.keys() & self.policies.keys():
-            raise ValueError(
-                f"policies: {name!r} is in the folder {self.policy_folder} too. Keep one of the two."
-            )
-        self.policies.update(from_folder)
-        if not self.policies:
-            self.policies.update(shipped_policies())
-        return self
-
-    @model_validator(mode="after")
-    def _floor_is_there(self) -> Self:
-        if isinstance(self.floor, str) and self.floor not in self.policies:
-            raise ValueError(
-                f"floor: there is no policy {self.floor!r}. {choose_from(self.floor, self.policies)}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _default_policy_is_there(self) -> Self:
-        if self.default_policy not in self.policies:
-            raise ValueError(
-                f"default_policy: there is no policy {self.default_policy!r}. "
-                f"{choose_from(self.default_policy, self.policies)}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _screen_can_be_opened(self) -> Self:
-        if self.screen == "oracle" and self.model != DEMO_MODEL:
-            raise ValueError(
-                f"screen_detector: the oracle cannot read the pictures of {self.model!r}. Set clip or nudenet."
-            )
-        if self.screen == "clip" and self.screen_clip is None:
-            raise ValueError("screen_detector: clip needs a model. Set screen_clip to the folder of one.")
-        return self
-
-    @model_validator(mode="after")
-    def _tenants_have_floors(self) -> Self:
-        for name, tenant in self.tenants.items():
-            if isinstance(tenant.floor, str) and tenant.floor not in self.policies:
-                raise ValueError(
-                    f"tenants.{name}.floor: there is no policy {tenant.floor!r}. "
-                    f"{choose_from(tenant.floor, self.policies)}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _nobody_gets_round_the_keys(self) -> Self:
-        if self.keys is not None and self.allow_anonymous:
-            raise ValueError(
-                "allow_anonymous: there are keys, which it would get round. Leave one of the two out."
-            )
-        if self.keys is None and self.tenants:
-            raise ValueError("tenants: without keys nobody is one of them. Set keys to the file of keys.")
-        if self.keys is None and not self.allow_anonymous and not is_loopback(self.host):
-            raise ValueError(
-                f"host: without keys the service listens to this machine alone, and {self.host!r} is for others too. "
-                "Set keys (make them with 'trimtab keys create'), or host to 127.0.0.1; or set allow_anonymous "
-                "where whoever reaches the service may generate."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _times_go_together(self) -> Self:
-        if self.timeout_s > self.max_timeout_s:
-            raise ValueError(
-                f"timeout_s: {self.timeout_s:g} seconds are more than max_timeout_s, {self.max_timeout_s:g}. "
-                "Raise the one or lower the other."
-            )
-        if self.drain_delay_s > self.grace_s:
-            raise ValueError(
-                f"drain_delay_s: {self.drain_delay_s:g} seconds are more than the whole grace_s, {self.grace_s:g}. "
-                "Raise the one or lower the other."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _audit_log_can_be_kept(self) -> Self:
-        if self.audit_log == AUDIT_IN_REDIS and self.redis_url is None:
-            raise ValueError("audit_log: redis needs a Redis. Set redis_url, or audit_log to a file.")
-        return self
-
-    @model_validator(mode="after")
-    def _credentials_are_whole(self) -> Self:
-        if (self.c2pa_certificate is None) != (self.c2pa_key is None):
-            missing = "c2pa_key" if self.c2pa_key is None else "c2pa_certificate"
-            raise ValueError(f"{missing}: images are signed with both a certificate and its key. Set it too.")
-        return self
-
-    @property
-    def guards_against_pages(self) -> bool:
-        """Whether requests are refused that a web page may have had a browser send."""
-        return bool(self.allowed_hosts) or (self.keys is None and not self.allow_anonymous)
-
-    @property
-    def held_floor(self) -> Policy | None:
-        """The policy that holds for every request."""
-        return self.policies[self.floor] if isinstance(self.floor, str) else self.floor
-
-    @property
-    def configured_policies(self) -> ConfiguredPolicies:
-        """The policies, with the floors."""
-        return ConfiguredPolicies(self.policies, self.default_policy, self.held_floor, self.tenants)
-
-    def read_again(self) -> "Settings":
-        """Return what the same options, the variables, the file and the policy folder say now; raises SettingsError."""
-        return load_settings(self._given)
-
-    @property
-    def state_options(self) -> StateOptions:
-        """How the store keeps its state."""
-        return StateOptions(
-            job_attempts=self.job_attempts,
-            max_waiting_jobs=self.max_waiting_jobs,
-            claim_kept_s=self.claim_kept_s,
-            result_kept_s=self.result_kept_s,
-            vector_store=self.vector_store,
-        )
-
-    @property
-    def screen(self) -> Literal["oracle", "clip", "nudenet", "none"]:
-        """The screen detector, with "auto" resolved."""
-        if self.screen_detector == "auto":
-            return "oracle" if self.model == DEMO_MODEL else "none"
-        return self.screen_detector
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read options, then variables, then the YAML file that one of them names."""
-        file = init_settings().get("config") or env_settings().get("config")
-        from_file = _read_yaml(Path(file)) if file else {}
-        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
-
-
-def load_settings(options: Mapping[str, object] | None = None) -> Settings:
-    """Return the settings, or raise SettingsError with every problem found.
-
-    `options` are keys of Settings that win over variables and file; a None stands for "not given".
-    """
-    given: dict[str, Any] = {key: value for key, value in (options or {}).items() if value is not None}
-    _refuse_unknown_variables()
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        problems = "\n".join(f"  {_described(details)}" for details in error.errors())
-        raise SettingsError(f"The configuration has problems:\n{problems}") from error
-    except UnreadableSettings as error:
-        raise SettingsError(f"A variable cannot be read: {error}. Write it as JSON.") from error
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise SettingsError(f"The configuration file {file} cannot be read: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise SettingsError(
-            f"The configuration file {file} holds {content!r:.80}, not settings. "
-            "Write lines such as 'port: 8000'."
-        )
-    return content
-
-
-def _refuse_unknown_variables() -> None:
-    known = {PREFIX + field.upper() for field in Settings.model_fields}
-    for variable in os.environ:
-        if variable.upper().startswith(PREFIX) and variable.upper() not in known:
-            raise SettingsError(f"The variable {variable} sets nothing. {choose_from(variable, known)}")
-
-
-def _described(details: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in details["loc"] if part not in POLICY_TAGS)
-    cause = details.get("ctx", {}).get("error")
-    if details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
-        return f"{place}: not a setting. {choose_from(place, Settings.model_fields)}"
-    if isinstance(cause, ValueError):
-        return f"{place}: {cause}" if place else str(cause)
-    return f"{place} = {details['input']!r:.80}: {details['msg']}."
