@@ -47,7 +47,7 @@ function memberBar({ member, served, target }, pictures) {
     "li",
     {},
     element("span", {}, member),
-    bar,
     element("span", { class: "told" }, told.join(" · ")),
+    bar,
   );
 }

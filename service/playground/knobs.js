@@ -41,14 +41,14 @@ export class Knobs {
     fill(found("add-concept"), ...others.map((concept) => element("option", { value: concept }, concept)));
     show(found("add"), others.length > 0);
     found("strengths-hint").textContent = this._knobs.length
-      ? "Once there are pictures, the steered ones follow as you move."
+      ? "The steered pictures follow as you move."
       : "This policy adds no vector. Add one, or choose another policy.";
     show(found("reset"), this.areMoved);
   }
 
   _slider(knob) {
     const id = `knob-${knob.kind}-${knob.name}`;
-    const shown = element("span", { class: "figure" }, valueText(knob));
+    const shown = element("span", {}, valueText(knob));
     const input = element("input", {
       type: "range",
       id,

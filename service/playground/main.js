@@ -24,7 +24,9 @@ async function load() {
     loaded = await loadedNow();
   } catch (error) {
     found("serving").textContent = "";
-    if (!keyNeeded(error)) showTrouble(error);
+    if (keyNeeded(error)) return;
+    lock(false);
+    showTrouble(error);
     return;
   }
   const { model, policies, vectors, sets } = loaded;
@@ -105,11 +107,8 @@ found("key").addEventListener("submit", (event) => {
   found("key-text").value = "";
   load();
 });
-found("forget-key").addEventListener("click", () => {
-  studio.stop();
-  useKey(null);
-  load();
-});
+// With the page goes all that is in its memory, the pictures too.
+found("forget-key").addEventListener("click", () => location.reload());
 found("policy").addEventListener("change", () => {
   choose();
   studio.moved(() => knobs.policy);

@@ -108,7 +108,7 @@ function tell(card, item) {
     element(
       "li",
       { class: one.reason.startsWith("fairness") ? "drawn" : "every" },
-      one.concept,
+      `${one.concept} `,
       element("span", { class: "figure" }, strengthText(one.strength)),
     ),
   );

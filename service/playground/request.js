@@ -9,7 +9,7 @@ export function askedFor() {
   return {
     prompt: found("prompt").value,
     negative_prompt: found("negative_prompt").value,
-    num_images: whole("num_images", "Pictures"),
+    num_images: whole("num_images", "Count"),
     seed: found("seed").value === "" ? seedDrawn() : whole("seed", "The first seed"),
     num_inference_steps: whole("num_inference_steps", "Steps"),
     guidance_scale: number("guidance_scale", "Guidance"),
