@@ -65,7 +65,6 @@ class Visitor:
             if request.method == "POST" and urlsplit(request.url).path == path
         ]
 
-
     def until(self, holds: Callable[["Visitor"], bool]) -> None:
         """Let the page go on until this holds."""
         gives_up_s = time.monotonic() + TIMEOUT_MS / 1000

@@ -1,10 +1,10 @@
 """The playground for everyone: by keyboard alone, by screen reader, on small screens, in both colour schemes."""
 
 import pytest
+from at_the_playground import ask, generate, slider, until_asked_with, until_made
 from axe_playwright_python.sync_playwright import Axe
 from chromium import visitor
 from playwright.sync_api import Page, expect
-from at_the_playground import ask, generate, slider, until_asked_with, until_made
 
 FOCUSED = "document.activeElement.id || document.activeElement.textContent.trim()"
 HEARD = """

@@ -36,7 +36,14 @@ def test_its_files_are_served_as_they_stand(client, file):
 
 
 def test_no_other_file_is_given(client):
-    for name in ("index.html", "..%2f__init__.py", "%2e%2e/app.py", "..%2fplayground%2fmain.js", "none.js", ".js"):
+    for name in (
+        "index.html",
+        "..%2f__init__.py",
+        "%2e%2e/app.py",
+        "..%2fplayground%2fmain.js",
+        "none.js",
+        ".js",
+    ):
         assert client.get(f"/playground/{name}").status_code == 404
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from at_the_playground import ask, chips, frames, generate, slider, until_still
 from chromium import Visitor, visitor
 from playwright.sync_api import expect
-from at_the_playground import ask, chips, frames, generate, slider, until_still
 from real_server import real_server
 from served_pictures import record_of
 

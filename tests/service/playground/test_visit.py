@@ -2,9 +2,9 @@
 
 import httpx2
 import pytest
+from at_the_playground import ask, chips, frames, generate, slider, until_asked_with, until_made, until_still
 from chromium import visitor
 from playwright.sync_api import expect
-from at_the_playground import ask, chips, frames, generate, slider, until_asked_with, until_made, until_still
 from real_server import sample
 from served_pictures import record_of
 
@@ -136,7 +136,9 @@ def test_what_is_loaded_is_listed(visit, url):
         expect(row).to_contain_text(vector["digest"][7:17])
         expect(row).to_contain_text(f"{vector['recommended_strength']:.2f}")
     policies = httpx2.get(f"{url}/policies", timeout=60).json()["policies"]
-    assert loaded.locator("h4").count() == len(policies) == page.get_by_label("Policy").locator("option").count()
+    assert (
+        loaded.locator("h4").count() == len(policies) == page.get_by_label("Policy").locator("option").count()
+    )
     for name, policy in policies.items():
         expect(loaded.locator("li", has=page.get_by_role("heading", name=name))).to_contain_text(
             policy["description"]
