@@ -22,7 +22,7 @@ from service.settings import Settings  # noqa: E402
 
 FOLDER = ROOT / "docs" / "images"
 SIZE = {"width": 1280, "height": 860}
-STEPS = 40
+STEPS = 30
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def url() -> Iterator[str]:
 def visit(browser: Browser, url: str) -> Iterator[Visitor]:
     """At the loaded playground; at the end nothing has gone elsewhere, and nothing was complained of."""
     with visitor(browser, url) as visit:
-        visit.page.locator("#knobs input").first.wait_for()
+        visit.page.locator("#policy-hint:not(:empty)").wait_for()
         yield visit
         assert visit.hosts == {url.removeprefix("http://")}
         assert visit.complaints == []

@@ -81,9 +81,10 @@ def test_under_a_floor_without_steering_is_called_what_it_is(browser, held):
         floored = [one["concept"] for one in record_of(frames(page, 0)[0])["applied"]]
         assert {"anti-sexual", "anti-violence"} <= set(floored)
         slider(page, "anti-sexual").focus()
-        page.keyboard.press("End")
-        page.locator(".vectors", has_text="anti-sexual 2.00").wait_for()
-        assert "anti-sexual 2.00" in chips(page)[0]
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.locator(".vectors", has_text="anti-sexual 1.10").wait_for()
+        assert "anti-violence 1.00" in chips(page)[0]
 
 
 def test_one_side_that_is_refused_is_told_with_its_cure(browser, held):
