@@ -14,7 +14,7 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def url() -> Iterator[str]:
     """A service with the demo model, as a newcomer starts it."""
     with real_server(Settings(device="cpu")) as url:
