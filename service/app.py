@@ -39,6 +39,7 @@ from service.routes import (
     jobs,
     openai,
     pictures,
+    playground,
     policies,
     vectors,
     webui,
@@ -169,6 +170,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         webui,
         pictures,
         docs,
+        playground,
     ):
         app.include_router(routes.router)
     for images in (openai.images, webui.images):

@@ -18,6 +18,8 @@ from service.settings import Settings
 
 QUICK = {"prompt": "a photo of a doctor", "num_inference_steps": 1, "seed": 7}
 OPEN = {
+    "/",
+    "/playground/{name}",
     "/startupz",
     "/healthz",
     "/readyz",
@@ -90,7 +92,7 @@ def test_every_route_but_the_open_ones_takes_a_key(guarded):
 
 
 def test_probes_and_metrics_are_open(guarded):
-    for path in ("/startupz", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"):
+    for path in ("/startupz", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/"):
         assert guarded.get(path).status_code == 200
 
 
