@@ -50,14 +50,16 @@ class PageRun:
         self._names: dict[str, object] = {}
         self._server: tuple[int, subprocess.Popen[bytes]] | None = None
         (folder / ".venv").symlink_to(commands.programs.parent)
-        (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
+        (folder / "benchmarks").mkdir()
+        for labelled in ("gate", "responsible_text"):
+            (folder / "benchmarks" / labelled).symlink_to(ROOT / "benchmarks" / labelled)
         for place in PLACES.values():
             (folder / place).mkdir()
         kept = {key: value for key, value in env.items() if not key.startswith(("TRIMTAB_", "OTEL_"))}
         self._env = kept | commands.variables() | {
             "PATH": f"{commands.programs}:{env['PATH']}",
             "PYTHONPATH": str(ROOT),
-            "COLUMNS": "160",
+            "COLUMNS": "200",
             "NO_COLOR": "1",
             "TRIMTAB_DRAIN_DELAY_S": "0",
             "TRIMTAB_DEVICE": "cpu",
