@@ -53,6 +53,7 @@ class PageRun:
         (folder / "benchmarks").mkdir()
         for labelled in ("gate", "responsible_text"):
             (folder / "benchmarks" / labelled).symlink_to(ROOT / "benchmarks" / labelled)
+        (folder / "library").mkdir()  # which learning adds to
         for place in PLACES.values():
             (folder / place).mkdir()
         kept = {key: value for key, value in env.items() if not key.startswith(("TRIMTAB_", "OTEL_"))}
@@ -63,6 +64,7 @@ class PageRun:
             "NO_COLOR": "1",
             "TRIMTAB_DRAIN_DELAY_S": "0",
             "TRIMTAB_DEVICE": "cpu",
+            "TRIMTAB_AUDIT_REPLICA": "demo",
         }
 
     @property
