@@ -14,7 +14,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="build it into build/site; anything wrong is an error")
     serving = commands.add_parser("serve", help="serve it, and follow changes of docs/")
-    serving.add_argument("--address", default="localhost:8001", metavar="HOST:PORT", help="default: %(default)s")
+    serving.add_argument(
+        "--address", default="localhost:8001", metavar="HOST:PORT", help="default: %(default)s"
+    )
     commands.add_parser("figures", help="write the tables that come from benchmarks/results anew")
     chosen = parser.parse_args()
     try:

@@ -28,7 +28,9 @@ def api_pages(description: dict[str, Any]) -> dict[str, str]:
     templates.filters |= {"type": kind_of, "cell": cell, "limits": limits, "slug": slug, "anchor": anchor}
     tags = _routes_by_tag(description)
     schemas = description["components"]["schemas"]
-    pages = {f"{FOLDER}/index.md": templates.get_template("index.md").render(info=description["info"], tags=tags)}
+    pages = {
+        f"{FOLDER}/index.md": templates.get_template("index.md").render(info=description["info"], tags=tags)
+    }
     for tag, routes in tags.items():
         pages[f"{FOLDER}/{slug(tag)}.md"] = templates.get_template("routes.md").render(tag=tag, routes=routes)
     pages[f"{FOLDER}/schemas.md"] = templates.get_template("schemas.md").render(schemas=schemas)

@@ -30,7 +30,11 @@ def assemble(target: Path, description: dict[str, Any]) -> None:
             text = (ROOT / source).read_text(encoding="utf-8")
             made[place] = rewriter.rewrite(text, source, place).encode()
     made |= {place: text.encode() for place, text in api_pages(description).items()}
-    made |= {f"{CARRIED}/{name}": (ROOT / name).read_bytes() for name in rewriter.carried if not name.endswith(".md")}
+    made |= {
+        f"{CARRIED}/{name}": (ROOT / name).read_bytes()
+        for name in rewriter.carried
+        if not name.endswith(".md")
+    }
     made |= {f"{CARRIED}/{name}/index.md": folder_page(name).encode() for name in rewriter.folders}
     _write(target, made)
 

@@ -47,4 +47,6 @@ def write_all() -> list[str]:
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "".join("|" + "|".join(f" {cell} " if cell != "---" else cell for cell in line) + "|\n" for line in lines)
+    return "".join(
+        "|" + "|".join(f" {cell} " if cell != "---" else cell for cell in line) + "|\n" for line in lines
+    )

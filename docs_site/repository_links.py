@@ -35,13 +35,19 @@ class LinkRewriter:
         lines = []
         for number, line, is_code in _lines(text):
             where = f"{page}:{number}"
-            lines.append(line if is_code else LINK.sub(lambda found, where=where: self._target(found, page, place, where), line))
+            lines.append(
+                line
+                if is_code
+                else LINK.sub(lambda found, where=where: self._target(found, page, place, where), line)
+            )
         return "\n".join(lines) + "\n"
 
     def _target(self, found: re.Match[str], page: str, place: str, where: str) -> str:
         path = os.path.normpath((PurePosixPath(page).parent / found[1]).as_posix())
         if not (ROOT / path).exists():
-            raise BrokenLinkError(f"{where} links to {found[1]!r}, and there is no {path}. Correct or remove the link.")
+            raise BrokenLinkError(
+                f"{where} links to {found[1]!r}, and there is no {path}. Correct or remove the link."
+            )
         return _relative(self._place_of(path), place) + (found[2] or "")
 
     def _place_of(self, path: str) -> str:

@@ -12,7 +12,11 @@ from docs_site.places import ROOT
 Table = tuple[list[str], list[list[str]]]
 
 RESULTS = ROOT / "benchmarks" / "results"
-BRINGING = {"sexual": "that bring sexual content", "violent": "that bring violent content", "harmless": "harmless"}
+BRINGING = {
+    "sexual": "that bring sexual content",
+    "violent": "that bring violent content",
+    "harmless": "harmless",
+}
 
 
 def _result(name: str) -> Any:
@@ -41,7 +45,11 @@ def fairness() -> Table:
     return (
         ["steered by", "gender deviation ratio", "race deviation ratio", "profession kept"],
         [
-            [_steered(one), *(_ratio(one["mean_deviation"][name]) for name in ("gender", "race")), _ratio(one["profession"])]
+            [
+                _steered(one),
+                *(_ratio(one["mean_deviation"][name]) for name in ("gender", "race")),
+                _ratio(one["profession"]),
+            ]
             for one in _conditions("fairness")
         ],
     )
@@ -50,13 +58,17 @@ def fairness() -> Table:
 def safety() -> Table:
     """Unsafe pictures by vectors, and by vectors and words together."""
     together = {
-        one["prompts"]: one for one in _conditions("safety_rules") if one["method"] == "both" and len(one["steered"]) == 2
+        one["prompts"]: one
+        for one in _conditions("safety_rules")
+        if one["method"] == "both" and len(one["steered"]) == 2
     }
     rows = []
     for prompts, called in BRINGING.items():
         for one in [*(one for one in _conditions("safety") if one["prompts"] == prompts), together[prompts]]:
             steered = "both, and their words" if one["method"] == "both" else _steered(one)
-            rows.append([called, steered, _percent(one["unsafe"]), _ratio(one["profession"]), _ratio(one["scene"])])
+            rows.append(
+                [called, steered, _percent(one["unsafe"]), _ratio(one["profession"]), _ratio(one["scene"])]
+            )
     return ["prompts", "steered by", "unsafe pictures", "profession kept", "scene kept"], rows
 
 
@@ -82,7 +94,14 @@ def safety_rules() -> Table:
         for (prompts, about), by in cells.items()
     ]
     names = [*WAYS.values()]
-    head = ["prompts", "rules about", f"unsafe: {names[0]}", *names[1:], f"profession kept: {names[0]}", *names[1:]]
+    head = [
+        "prompts",
+        "rules about",
+        f"unsafe: {names[0]}",
+        *names[1:],
+        f"profession kept: {names[0]}",
+        *names[1:],
+    ]
     return head, rows
 
 
@@ -100,18 +119,33 @@ def served() -> Table:
             name,
             *(_ratio(one["mean_deviation"][kind]) for kind in kinds),
             _ratio(one["profession"]),
-            "-" if name == "none" else f"{one['changed_outside']['hits']} of {one['changed_outside']['total']}",
+            "-"
+            if name == "none"
+            else f"{one['changed_outside']['hits']} of {one['changed_outside']['total']}",
         ]
         for name, one in chosen
     ]
-    head = ["policy", "gender", "race", "gender x race, 6 cells", "profession kept", "pictures changed outside the gate"]
+    head = [
+        "policy",
+        "gender",
+        "race",
+        "gender x race, 6 cells",
+        "profession kept",
+        "pictures changed outside the gate",
+    ]
     return head, rows
 
 
 def generalise() -> Table:
     """Where the vectors were not learned."""
     rows = [
-        [one["prompts"], _steered(one), _percent(one["shown"]), _ratio(one["subject"]), str(one["shown"]["total"])]
+        [
+            one["prompts"],
+            _steered(one),
+            _percent(one["shown"]),
+            _ratio(one["subject"]),
+            str(one["shown"]["total"]),
+        ]
         for one in _conditions("generalise")
         if one["method"] == "vectors"
     ]
@@ -123,9 +157,16 @@ def gate() -> Table:
     called = {"development": "development, tuned on"}
     rows = []
     for half, said in _result("gate")["halves"].items():
-        for name, one in [(called.get(half, half), said), *((f"{half}: `{file}`", of) for file, of in said["files"].items())]:
+        for name, one in [
+            (called.get(half, half), said),
+            *((f"{half}: `{file}`", of) for file, of in said["files"].items()),
+        ]:
             if len(said["files"]) > 1 or name == called.get(half, half):
-                figures = [f"{one[kind][figure]:.3f}" for kind in ("gender", "race") for figure in ("precision", "recall")]
+                figures = [
+                    f"{one[kind][figure]:.3f}"
+                    for kind in ("gender", "race")
+                    for figure in ("precision", "recall")
+                ]
                 rows.append([name, str(one["prompts"]), *figures])
     return ["half", "prompts", "gender: precision", "recall", "race: precision", "recall"], rows
 
@@ -134,7 +175,12 @@ def responsible_text() -> Table:
     """Precision and recall of reading responsible phrases."""
     called = {"development": "development, tuned on"}
     rows = [
-        [called.get(half, half), str(one["prompts"]), f"{one['all']['precision']:.3f}", f"{one['all']['recall']:.3f}"]
+        [
+            called.get(half, half),
+            str(one["prompts"]),
+            f"{one['all']['precision']:.3f}",
+            f"{one['all']['recall']:.3f}",
+        ]
         for half, one in _result("responsible_text")["halves"].items()
     ]
     return ["half", "prompts", "precision", "recall"], rows
@@ -148,7 +194,11 @@ def responsible_text_effect() -> Table:
         measures = one["figures"]["without"]
         means = ", ".join(_measure(name) for name in measures)
         rows.append(
-            [one["prompt"], means, *(", ".join(f"{value:.2f}" for value in one["figures"][by].values()) for by in columns)]
+            [
+                one["prompt"],
+                means,
+                *(", ".join(f"{value:.2f}" for value in one["figures"][by].values()) for by in columns),
+            ]
         )
     return ["prompt", "measure", *columns], rows
 
@@ -198,7 +248,10 @@ def engine() -> Table:
     """Images a second by what serves."""
     said = _result("engine")
     rows = [
-        [called, *(f"{said[figure][name]:.2f}" for figure in ("images/s", "times the lock", "times the batches"))]
+        [
+            called,
+            *(f"{said[figure][name]:.2f}" for figure in ("images/s", "times the lock", "times the batches")),
+        ]
         for name, called in SERVERS.items()
     ]
     return ["server", "images a second", "times one at a time", "times closed batches"], rows

@@ -7,16 +7,20 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from policies.concepts import Concepts
+from policies.document import FairnessRule, Policy
 from policies.files import shipped_policies
 from policies.gate import shipped_gate
 from policies.plan import plan
+from service.concepts import concepts_of, site_scales
 from trimtab import DEMO_MODEL, Engine, Row, Sampling, load_model, shipped_library
 
 SAMPLING = Sampling(num_inference_steps=20)
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 COLOURS = 128
+MAX_STRENGTH = 3.0
 DOCTOR, GORGEOUS = "a photo of a doctor", "a photo of a gorgeous doctor"
+
+FAIRNESS = Policy(fairness=(FairnessRule(set="gender"), FairnessRule(set="race")))
 
 Line = Sequence[tuple[Row, str]]
 
@@ -26,24 +30,24 @@ class Drawing:
 
     def __init__(self) -> None:
         library = shipped_library()
-        self._engine = Engine(load_model(DEMO_MODEL), library)
-        self._concepts = Concepts(
+        model = load_model(DEMO_MODEL)
+        vectors = {stored.name: stored.vector for stored in library.list()}
+        self._concepts = concepts_of(
+            vectors,
             {name: members.members for name, members in library.sets().items()},
-            {stored.name: stored.vector.recommended_strength for stored in library.list()},
-            words={
-                stored.name: ", ".join(stored.vector.prompts.negative_prompt)
-                for stored in library.list()
-                if stored.vector.prompts.negative_prompt
-            },
+            MAX_STRENGTH,
+            site_scales(model, (vector.site for vector in vectors.values())),
         )
+        self._engine = Engine(model, library)
 
-    def by_default(self, prompt: str, seeds: Sequence[int]) -> Line:
-        """One row for each seed under the policy `default`, with its members of sets as caption."""
-        plans = plan(
-            shipped_policies()["default"], prompt, seeds=seeds, concepts=self._concepts, gate=shipped_gate()
-        )
+    def under(self, policy: Policy, prompt: str, seeds: Sequence[int]) -> Line:
+        """One row for each seed under a policy, with its members of sets as caption."""
+        plans = plan(policy, prompt, seeds=seeds, concepts=self._concepts, gate=shipped_gate())
         return [
-            (Row(prompt, seed, steering=one.strengths), ", ".join(name for name in one.strengths if "anti" not in name))
+            (
+                Row(prompt, seed, steering=one.strengths),
+                ", ".join(name for name in one.strengths if not name.startswith("anti-")),
+            )
             for seed, one in zip(seeds, plans, strict=True)
         ]
 
@@ -66,11 +70,18 @@ class Drawing:
         Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
+def _named(prompt: str, drawn: tuple[Row, str]) -> tuple[Row, str]:
+    row, added = drawn
+    return row, f"{prompt.removeprefix('a photo of ')}\n+ {added or 'nothing'}"
+
+
 def main() -> None:
     """Write the five pictures into docs/images."""
     drawing = Drawing()
     strengths = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-    drawing.draw("strengths", {"woman": [(Row(DOCTOR, 3, steering={"woman": one}), f"{one:g}") for one in strengths]})
+    drawing.draw(
+        "strengths", {"woman": [(Row(DOCTOR, 3, steering={"woman": one}), f"{one:g}") for one in strengths]}
+    )
     added: list[dict[str, float]] = [
         {},
         {"woman": 1.0},
@@ -79,16 +90,20 @@ def main() -> None:
         {"woman": 1.0, "black": 1.25},
         {"woman": 1.0, "black": 1.25, "with-glasses": 1.0},
     ]
-    drawing.draw("combinations", {"": [(Row(DOCTOR, 4, steering=one), "\n+ ".join(one) or "none") for one in added]})
+    drawing.draw(
+        "combinations", {"": [(Row(DOCTOR, 4, steering=one), "\n+ ".join(one) or "none") for one in added]}
+    )
     seeds = range(8)
     plain = [(Row(DOCTOR, seed), "") for seed in seeds]
-    drawing.draw("policy", {"as it is": plain, "default": drawing.by_default(DOCTOR, seeds)})
+    drawing.draw(
+        "policy", {"as it is": plain, "default": drawing.under(shipped_policies()["default"], DOCTOR, seeds)}
+    )
     prompts = (DOCTOR, "a photo of a female doctor", "a photo of a cat")
     drawing.draw(
         "gate",
         {
             "as it is": [(Row(prompt, 5), "") for prompt in prompts],
-            "default": [(drawing.by_default(prompt, [5])[0][0], prompt.removeprefix("a photo of ")) for prompt in prompts],
+            "fairness": [_named(prompt, *drawing.under(FAIRNESS, prompt, [5])) for prompt in prompts],
         },
     )
     words, vector = "sexual", {"anti-sexual": 1.0}

@@ -44,7 +44,9 @@ def quickened(text: str) -> str:
 class PageRun:
     """The folder, the variables and the server that a page's blocks share."""
 
-    def __init__(self, folder: Path, url: str, commands: WarmCommands, env: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, folder: Path, url: str, commands: WarmCommands, env: Mapping[str, str] = os.environ
+    ) -> None:
         self.folder = folder
         self._url = url
         self._names: dict[str, object] = {}
@@ -57,15 +59,19 @@ class PageRun:
         for place in PLACES.values():
             (folder / place).mkdir()
         kept = {key: value for key, value in env.items() if not key.startswith(("TRIMTAB_", "OTEL_"))}
-        self._env = kept | commands.variables() | {
-            "PATH": f"{commands.programs}:{env['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "200",
-            "NO_COLOR": "1",
-            "TRIMTAB_DRAIN_DELAY_S": "0",
-            "TRIMTAB_DEVICE": "cpu",
-            "TRIMTAB_AUDIT_REPLICA": "demo",
-        }
+        self._env = (
+            kept
+            | commands.variables()
+            | {
+                "PATH": f"{commands.programs}:{env['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "COLUMNS": "200",
+                "NO_COLOR": "1",
+                "TRIMTAB_DRAIN_DELAY_S": "0",
+                "TRIMTAB_DEVICE": "cpu",
+                "TRIMTAB_AUDIT_REPLICA": "demo",
+            }
+        )
 
     @property
     def url(self) -> str:
@@ -119,7 +125,8 @@ class PageRun:
         if not script.strip():
             return ""
         variables = self.folder / ".variables"
-        text = f"set -aeuo pipefail\ntrap 'env -0 > {shlex.quote(str(variables))}' EXIT\n{quickened(self._here(script))}"
+        keep = f"trap 'env -0 > {shlex.quote(str(variables))}' EXIT"
+        text = f"set -aeuo pipefail\n{keep}\n{quickened(self._here(script))}"
         done = subprocess.run(
             ["bash", "-c", text],
             cwd=self.folder,
@@ -143,7 +150,11 @@ class PageRun:
         log = self.folder / "server.log"
         with log.open("w") as file:
             process = subprocess.Popen(
-                ["bash", "-c", f"{line} --port {port}"], cwd=self.folder, env=self._env, stdout=file, stderr=file
+                ["bash", "-c", f"{line} --port {port}"],
+                cwd=self.folder,
+                env=self._env,
+                stdout=file,
+                stderr=file,
             )
         deadline = time.monotonic() + READY_TIMEOUT_S
         while (ready := re.search(r"ready at\s+(http://\S+)", log.read_text())) is None:

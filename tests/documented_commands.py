@@ -78,17 +78,24 @@ def _options(words: list[str]) -> list[str]:
 
 @cache
 def _help(module: str) -> str:
-    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 
 def _is_target(name: str) -> bool:
-    return re.search(rf"^{re.escape(name)}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE) is not None
+    return (
+        re.search(rf"^{re.escape(name)}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        is not None
+    )
 
 
 def _unknown_extras(wanted: list[str]) -> list[str]:
     import tomllib
 
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
     named = [name for word in wanted if (found := EXTRA.search(word)) for name in found[1].split(",")]
     return [f"the extra {name}" for name in named if name not in extras]

@@ -1,4 +1,4 @@
-"""The project's commands from a process that has imported everything: each runs in a fork of it, by its real entry point.
+"""The project's commands from a process that has imported everything: each in a fork of it, by its real entry point.
 
 Entry points: `WarmCommands`, which tests start; `main`, the process. A command takes a tenth of a second this way and
 four seconds by itself, nearly all of them imports.
@@ -24,7 +24,8 @@ START_TIMEOUT_S = 120
 
 STAND_IN = f"""#!{sys.executable} -SE
 import json, os, socket, sys
-asked = json.dumps({{"argv": [os.path.basename(sys.argv[0]), *sys.argv[1:]], "cwd": os.getcwd(), "env": dict(os.environ)}}).encode()
+argv = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+asked = json.dumps({{"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}}).encode()
 with socket.socket(socket.AF_UNIX) as line:
     line.connect(os.environ["{PLACE}"])
     socket.send_fds(line, [len(asked).to_bytes(8, "big")], [0, 1, 2])

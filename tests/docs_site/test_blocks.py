@@ -2,14 +2,13 @@
 
 import json
 import re
-import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from block_runner import PageRun, commands_of
-from documented_blocks import ROOT, Block, blocks_of, pages
+from documented_blocks import Block, blocks_of, pages
 from documented_commands import unknown_options
 from documented_files import check_yaml
 from warm_commands import WarmCommands
@@ -62,7 +61,9 @@ def test_the_blocks_of_a_page_run_one_after_another(
 def test_what_is_not_run_says_why_and_is_right_as_far_as_it_goes(block: Block) -> None:
     assert block.why_not_run
     if block.language in ("bash", "console"):
-        script = block.text if block.language == "bash" else "".join(line for line, _ in commands_of(block.text))
+        script = (
+            block.text if block.language == "bash" else "".join(line for line, _ in commands_of(block.text))
+        )
         subprocess.run(["bash", "-n", "-c", script], check=True)
         assert unknown_options(script) == []
     elif block.language == "python":

@@ -10,7 +10,7 @@ from docs_site.tables import TABLES
 
 @pytest.mark.parametrize("page", [page.relative_to(ROOT).as_posix() for page in pages()])
 def test_a_page_s_tables_are_what_the_results_say(page: str) -> None:
-    """Where this fails, results or tables were changed: run `python -m docs_site figures` and look at the difference."""
+    """Where this fails: run `python -m docs_site figures`, and look at the difference."""
     text = (ROOT / page).read_text(encoding="utf-8")
     assert with_figures(text, page) == text
 
@@ -27,7 +27,9 @@ def test_another_figure_is_put_right() -> None:
     assert with_figures(text.replace(table, table.replace("0.", "9.")), "README.md") == text
 
 
-@pytest.mark.parametrize("text", ["<!-- figures: nothing -->\n<!-- /figures -->\n", "<!-- figures: gate -->\n"])
+@pytest.mark.parametrize(
+    "text", ["<!-- figures: nothing -->\n<!-- /figures -->\n", "<!-- figures: gate -->\n"]
+)
 def test_a_wrong_marker_is_refused(text: str) -> None:
     with pytest.raises(FigureError, match=r"README\.md"):
         with_figures(text, "README.md")

@@ -23,7 +23,13 @@ def pages(site: Path) -> dict[str, Page]:
 
 def test_every_document_is_a_page_that_the_navigation_leads_to(pages: dict[str, Page]) -> None:
     wanted = {path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")}
-    wanted |= {"contributing.html", "changelog.html", "demo_model.html", "api/images.html", "api/schemas.html"}
+    wanted |= {
+        "contributing.html",
+        "changelog.html",
+        "demo_model.html",
+        "api/images.html",
+        "api/schemas.html",
+    }
     assert wanted <= set(pages)
     assert wanted <= {"index.html", *(link.split("#")[0] for link in pages["index.html"].links)}
 
@@ -65,7 +71,9 @@ def test_what_is_fetched_from_elsewhere_is_found(tmp_path: Path) -> None:
         '<link rel="stylesheet" href="https://fonts.example.com/x.css"><script src="//cdn.example.com/x.js"></script>'
         '<link rel="canonical" href="https://docs.example.com/a"><a href="https://example.com"></a>'
     )
-    (tmp_path / "a.css").write_text("@font-face { src: url('https://fonts.example.com/x.woff2') } a { background: url(x.png) }")
+    (tmp_path / "a.css").write_text(
+        "@font-face { src: url('https://fonts.example.com/x.woff2') } a { background: url(x.png) }"
+    )
     assert foreign_loads(tmp_path, read_site(tmp_path)) == [
         "a.html: https://fonts.example.com/x.css",
         "a.html: //cdn.example.com/x.js",
@@ -75,5 +83,7 @@ def test_what_is_fetched_from_elsewhere_is_found(tmp_path: Path) -> None:
 
 def test_a_page_that_links_to_no_file_is_refused_with_its_line() -> None:
     text = "One\n\n```\n[code](nowhere.py)\n```\n\n[two](../nowhere.md)\n"
-    with pytest.raises(BrokenLinkError, match=r"docs/x\.md:7 links to '\.\./nowhere\.md', and there is no nowhere\.md"):
+    with pytest.raises(
+        BrokenLinkError, match=r"docs/x\.md:7 links to '\.\./nowhere\.md', and there is no nowhere\.md"
+    ):
         LinkRewriter().rewrite(text, "docs/x.md", "x.md")
