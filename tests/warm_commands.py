@@ -92,6 +92,7 @@ def _import_all() -> None:
 
     import service.app
     import trimtab.commands.evaluate  # noqa: F401
+    from learn_vectors import pictures
     from diffusion import load_model
     from policies.gate import shipped_gate
     from trimtab import DEMO_MODEL
@@ -99,6 +100,7 @@ def _import_all() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     load_model(DEMO_MODEL, device="cpu")
     shipped_gate()
+    pictures.IMAGES_PER_PROMPT = 1  # a run draws six pictures of its vector, not forty-eight
     assert service.app
 
 
