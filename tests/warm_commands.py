@@ -92,8 +92,8 @@ def _import_all() -> None:
 
     import service.app
     import trimtab.commands.evaluate  # noqa: F401
-    from learn_vectors import pictures
     from diffusion import load_model
+    from learn_vectors import pictures
     from policies.gate import shipped_gate
     from trimtab import DEMO_MODEL
 
