@@ -17,8 +17,8 @@ def assemble(target: Path, description: dict[str, Any]) -> None:
 
     `description` is the service's OpenAPI document. Raises BrokenLinkError where a page links to what is not there.
     """
-    rewriter = LinkRewriter()
-    made: dict[str, bytes] = {}
+    made = {place: text.encode() for place, text in api_pages(description).items()}
+    rewriter = LinkRewriter(made)
     for path in sorted(DOCS.rglob("*")):
         place = path.relative_to(DOCS).as_posix()
         if path.suffix == ".md":
@@ -29,7 +29,6 @@ def assemble(target: Path, description: dict[str, Any]) -> None:
         if place not in made:
             text = (ROOT / source).read_text(encoding="utf-8")
             made[place] = rewriter.rewrite(text, source, place).encode()
-    made |= {place: text.encode() for place, text in api_pages(description).items()}
     made |= {
         f"{CARRIED}/{name}": (ROOT / name).read_bytes()
         for name in rewriter.carried

@@ -5,7 +5,7 @@ Entry point: `LinkRewriter`.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from docs_site.errors import BrokenLinkError
@@ -20,10 +20,12 @@ CARRIED = "files"
 class LinkRewriter:
     """Rewrite pages' links for the site, and know which files it has to carry for that.
 
-    `carried` has the files of the repository, relative to its root, that links lead to; of a folder, all of its files.
+    `generated` are places of the site that no file of docs/ is. `carried` has the files of the repository, relative to
+    its root, that links lead to; of a folder, all of its files.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, generated: Collection[str] = ()) -> None:
+        self._generated = {f"docs/{place}" for place in generated}
         self.carried: set[str] = set()
         self.folders: set[str] = set()
 
@@ -44,7 +46,7 @@ class LinkRewriter:
 
     def _target(self, found: re.Match[str], page: str, place: str, where: str) -> str:
         path = os.path.normpath((PurePosixPath(page).parent / found[1]).as_posix())
-        if not (ROOT / path).exists():
+        if path not in self._generated and not (ROOT / path).exists():
             raise BrokenLinkError(
                 f"{where} links to {found[1]!r}, and there is no {path}. Correct or remove the link."
             )
