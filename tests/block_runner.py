@@ -19,7 +19,7 @@ from warm_commands import WarmCommands
 
 ADDRESS = "http://127.0.0.1:8000"
 SERVING = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:(?:\.venv/bin/)?trimtab serve\b.*|make serve)$", re.MULTILINE)
-COMMAND_TIMEOUT_S = 240
+COMMAND_TIMEOUT_S = 280
 READY_TIMEOUT_S = 120
 QUICKER = (
     (re.compile(r"""(num_inference_steps["']?\s*[:=]\s*)\d+"""), r"\g<1>4"),
@@ -94,6 +94,10 @@ class PageRun:
         if block.language == "console":
             return "".join(self._bash(command) for command, _ in commands_of(block.text))
         return self._bash(block.text)
+
+    def printed(self, script: str) -> str:
+        """What a script prints."""
+        return self._script(script)
 
     def write(self, block: Block) -> Path:
         """The file that a block is, in the page's folder."""

@@ -5,9 +5,7 @@ Entry point: `unknown_options`.
 
 import re
 import shlex
-import subprocess
-import sys
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -21,8 +19,11 @@ ASSIGNED = re.compile(r"[A-Z_]+=.*")
 EXTRA = re.compile(r"trimtab\[([\w,]+)\]")
 
 
-def unknown_options(script: str) -> list[str]:
-    """What is wrong with the project's own commands in a script: names and options that there are not."""
+def unknown_options(script: str, help_of: Callable[[str], str]) -> list[str]:
+    """What is wrong with the project's own commands in a script: names and options that there are not.
+
+    `help_of` gives what `python -m MODULE --help` says.
+    """
     found: list[str] = []
     for words in _commands(script):
         match words:
@@ -31,7 +32,7 @@ def unknown_options(script: str) -> list[str]:
             case ["learn-vector", *rest]:
                 found += _wrong_of_trimtab(["learn", *rest])
             case ["python", "-m", module, *rest]:
-                found += [f"{module} {one}" for one in _options(rest) if one not in _help(module)]
+                found += [f"{module} {one}" for one in _options(rest) if one not in help_of(module)]
             case ["make", *targets]:
                 found += [f"make {one}" for one in targets if "=" not in one and not _is_target(one)]
             case ["pip", "install", *wanted]:
@@ -74,14 +75,6 @@ def _wrong_of_trimtab(words: list[str]) -> list[str]:
 
 def _options(words: list[str]) -> list[str]:
     return [word.split("=")[0] for word in words if word.startswith("-")]
-
-
-@cache
-def _help(module: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return done.stdout
 
 
 def _is_target(name: str) -> bool:

@@ -62,14 +62,17 @@ def test_the_blocks_of_a_page_run_one_after_another(
 
 
 @pytest.mark.parametrize("block", [block for block in ALL if block.why_not_run is not None], ids=str)
-def test_what_is_not_run_says_why_and_is_right_as_far_as_it_goes(block: Block) -> None:
+def test_what_is_not_run_says_why_and_is_right_as_far_as_it_goes(
+    block: Block, commands: WarmCommands, tmp_path: Path
+) -> None:
     assert block.why_not_run
     if block.language in ("bash", "console"):
         script = (
             block.text if block.language == "bash" else "".join(line for line, _ in commands_of(block.text))
         )
         subprocess.run(["bash", "-n", "-c", script], check=True)
-        assert unknown_options(script) == []
+        run = PageRun(tmp_path, "", commands)
+        assert unknown_options(script, lambda module: run.printed(f"python -m {module} --help")) == []
     elif block.language == "python":
         compile(block.text, str(block), "exec")
     else:
