@@ -4,6 +4,8 @@ Entry points: `WarmCommands`, which tests start; `main`, the process. A command 
 four seconds by itself, nearly all of them imports.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -15,7 +17,15 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from diffusion import DiffusionModel, Sampling
+    from vectors import ConceptVector
 
 ROOT = Path(__file__).parents[1]
 PLACE = "WARM_COMMANDS"
@@ -47,7 +57,7 @@ class WarmCommands:
             file.chmod(file.stat().st_mode | stat.S_IXUSR)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "WarmCommands":
+    def __enter__(self) -> WarmCommands:
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(self._socket)],
             cwd=ROOT,
@@ -93,15 +103,26 @@ def _import_all() -> None:
     import service.app
     import trimtab.commands.evaluate  # noqa: F401
     from diffusion import load_model
-    from learn_vectors import pictures
+    from learn_vectors import pictures, run_directory
     from policies.gate import shipped_gate
     from trimtab import DEMO_MODEL
 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     load_model(DEMO_MODEL, device="cpu")
     shipped_gate()
-    pictures.IMAGES_PER_PROMPT = 1  # a run draws six pictures of its vector, not forty-eight
+    pictures.IMAGES_PER_PROMPT = 1
+    run_directory.strengths_grid = _small_grid
     assert service.app
+
+
+def _small_grid(
+    model: DiffusionModel, vector: ConceptVector, prompts: Sequence[str], _sampling: Sampling, *, seed: int
+) -> Image.Image:
+    """A learning run's pictures of its vector, in few steps: no option of the command says how many."""
+    from diffusion import Sampling
+    from learn_vectors.pictures import strengths_grid
+
+    return strengths_grid(model, vector, prompts[:1], Sampling(num_inference_steps=3), seed=seed)
 
 
 def _serve(line: socket.socket) -> None:
