@@ -6,6 +6,7 @@ Entry point: `LinkRewriter`.
 import os
 import re
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from docs_site.errors import BrokenLinkError
@@ -36,12 +37,8 @@ class LinkRewriter:
         """
         lines = []
         for number, line, is_code in _lines(text):
-            where = f"{page}:{number}"
-            lines.append(
-                line
-                if is_code
-                else LINK.sub(lambda found, where=where: self._target(found, page, place, where), line)
-            )
+            target = partial(self._target, page=page, place=place, where=f"{page}:{number}")
+            lines.append(line if is_code else LINK.sub(target, line))
         return "\n".join(lines) + "\n"
 
     def _target(self, found: re.Match[str], page: str, place: str, where: str) -> str:
