@@ -3,15 +3,12 @@
 Entry point: `TABLES`: name -> a function that gives the head and the rows.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from docs_site.places import ROOT
+from docs_site.results import Table, result
+from docs_site.serving_tables import engine, exactness, faults, latency
 
-Table = tuple[list[str], list[list[str]]]
-
-RESULTS = ROOT / "benchmarks" / "results"
 BRINGING = {
     "sexual": "that bring sexual content",
     "violent": "that bring violent content",
@@ -19,12 +16,8 @@ BRINGING = {
 }
 
 
-def _result(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
 def _conditions(name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = _result(name)["result"]["conditions"]
+    found: list[dict[str, Any]] = result(name)["result"]["conditions"]
     return found
 
 
@@ -156,7 +149,7 @@ def gate() -> Table:
     """The gate's precision and recall."""
     called = {"development": "development, tuned on"}
     rows = []
-    for half, said in _result("gate")["halves"].items():
+    for half, said in result("gate")["halves"].items():
         for name, one in [
             (called.get(half, half), said),
             *((f"{half}: `{file}`", of) for file, of in said["files"].items()),
@@ -181,7 +174,7 @@ def responsible_text() -> Table:
             f"{one['all']['precision']:.3f}",
             f"{one['all']['recall']:.3f}",
         ]
-        for half, one in _result("responsible_text")["halves"].items()
+        for half, one in result("responsible_text")["halves"].items()
     ]
     return ["half", "prompts", "precision", "recall"], rows
 
@@ -190,7 +183,7 @@ def responsible_text_effect() -> Table:
     """What reading the phrases does to pictures."""
     columns = ("without", "phrase alone", "phrase read")
     rows = []
-    for one in _result("responsible_text_effect")["cases"]:
+    for one in result("responsible_text_effect")["cases"]:
         measures = one["figures"]["without"]
         means = ", ".join(_measure(name) for name in measures)
         rows.append(
@@ -206,69 +199,6 @@ def responsible_text_effect() -> Table:
 def _measure(name: str) -> str:
     what, _, kind = name.rpartition(" ")
     return f"share with a {what}" if kind == "share" else f"{what} {kind} ratio"
-
-
-FAULTS = {
-    "replicas killed": "replicas killed (`SIGKILL`) in mid-image",
-    "Redis stands still": "Redis stands still (`SIGSTOP`)",
-    "Redis restarted, append-only file": "Redis killed and restarted with its append-only file",
-    "Redis restarted empty": "Redis killed and restarted empty",
-    "sentinel failover": "Redis killed, its replica takes over (sentinels)",
-}
-
-
-def faults() -> Table:
-    """What becomes of jobs whatever is killed."""
-    rows = []
-    for one in _result("faults")["cases"]:
-        told = ", ".join(f"{count} (`{code}`)" for code, count in one["told"].items()) or "0"
-        counted = [str(one[name]) for name in ("accepted", "finished")]
-        rows.append([FAULTS[one["case"]], *counted, told, str(one["lost"]), str(one["doubled"])])
-    return ["", "accepted", "finished exactly once, same bytes", "told why not", "lost", "doubled"], rows
-
-
-def exactness() -> Table:
-    """How far the engine's latents are from those of the diffusers pipeline."""
-    rows = [
-        [name, f"{one['alone']:.0e}", f"{one['in mixed company']:.0e}"]
-        for name, one in _result("exactness")["largest absolute difference of latents"].items()
-    ]
-    return ["scheduler", "largest difference of latents, alone", "in mixed company"], rows
-
-
-SERVERS = {
-    "lock, float32": "diffusers, one request at a time",
-    "batches, float32": "diffusers, closed batches of requests that agree",
-    "engine, float32": "the engine, fp32",
-    "engine, bfloat16": "the engine, bf16",
-}
-
-
-def engine() -> Table:
-    """Images a second by what serves."""
-    said = _result("engine")
-    rows = [
-        [
-            called,
-            *(f"{said[figure][name]:.2f}" for figure in ("images/s", "times the lock", "times the batches")),
-        ]
-        for name, called in SERVERS.items()
-    ]
-    return ["server", "images a second", "times one at a time", "times closed batches"], rows
-
-
-def latency() -> Table:
-    """Latencies by load."""
-    said = _result("engine")["latency, float32"]
-    rows = [
-        [f"{share:.0%}", *(_latency(said[f"{server} at {share:g}"]) for server in ("batches", "engine"))]
-        for share in sorted({float(name.rsplit(" ", 1)[1]) for name in said})
-    ]
-    return ["load", "closed batches, p50 and p95", "the engine, p50 and p95"], rows
-
-
-def _latency(one: Mapping[str, float]) -> str:
-    return f"{one['p50_s']:.1f} s, {one['p95_s']:.1f} s"
 
 
 TABLES: Mapping[str, Callable[[], Table]] = {
