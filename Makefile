@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: install serve test check clean
+.PHONY: install serve test check clean docs docs-serve
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,3 +26,9 @@ check: install ## ruff, strict mypy, import-linter
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage
+
+docs: install ## Build the documentation's site into build/site
+	$(VENV)/bin/python -m docs_site build
+
+docs-serve: install ## Serve the documentation's site on localhost:8001 and follow changes
+	$(VENV)/bin/python -m docs_site serve
