@@ -53,6 +53,7 @@ def measure_vector(
     concept: Concept,
     detector: Detector,
     *,
+    beside: Sequence[ConceptVector] = (),
     seed: int = 0,
     images: int = 36,
     sampling: Sampling = SAMPLING,
@@ -60,6 +61,7 @@ def measure_vector(
 ) -> ConceptVector:
     """Return the vector with its measured effect and the strength it recommends (see `recommended_strength`).
 
+    It is measured with the vectors `beside` it at the same strength: those that it is mostly added up with.
     `images` are the pictures at each strength, the concept's prompts in turn, each of a seed of its own. `effect`
     has "success", "kept" and "pixel_change" at the recommended strength, "success_unsteered", and each also at every
     strength tried ("success@0.5"). Where the detector does not see the concept at all the vector is returned as it
@@ -72,7 +74,7 @@ def measure_vector(
         nonlocal made
         wanted = [(prompts[number % len(prompts)], seed + number) for number in range(count)]
         made += count
-        found = make_pictures(model, vector, wanted, strength, sampling)
+        found = make_pictures(model, [vector, *beside], wanted, strength, sampling)
         progress(made, total)
         return found
 

@@ -42,7 +42,7 @@ def strengths_grid(
             f"{prompt}\n{vector.concept} x {strength:g}",
             make_pictures(
                 model,
-                vector,
+                [vector],
                 [(prompt, seed + number) for number in range(IMAGES_PER_PROMPT)],
                 strength,
                 sampling,
@@ -81,16 +81,18 @@ def effect_plot(vector: ConceptVector) -> Image.Image:
 
 def make_pictures(
     model: DiffusionModel,
-    vector: ConceptVector,
+    vectors: Sequence[ConceptVector],
     wanted: Sequence[tuple[str, int]],
     strength: float,
     sampling: Sampling,
 ) -> list[Image.Image]:
-    """Make the pictures of (prompt, seed) pairs with a vector at one strength."""
+    """Make the pictures of (prompt, seed) pairs with vectors, all at one strength."""
     with TemporaryDirectory() as folder:  # an engine takes its vectors from a library
         library = VectorLibrary(folder)
-        library.publish(vector)
-        rows = [Row(prompt, seed, steering={vector.concept: strength}) for prompt, seed in wanted]
+        for vector in vectors:
+            library.publish(vector)
+        steering = {vector.concept: strength for vector in vectors}
+        rows = [Row(prompt, seed, steering=steering) for prompt, seed in wanted]
         return [made.image for made in Engine(model, library).generate(rows, sampling)]
 
 

@@ -75,7 +75,13 @@ def run_learning(
     for vector, concept in zip(learned, options.concepts, strict=True):
         path = directory / f"{vector.concept}.safetensors"
         save_vector(vector, path)
-        finished = _measured(model, vector, concept, detector_for(concept), options.seed, progress)
+        together = next(group for group in options.groups if concept in group)
+        beside = [
+            other
+            for other, its in zip(learned, options.concepts, strict=True)
+            if its in together and its != concept
+        ]
+        finished = _measured(model, vector, concept, detector_for(concept), beside, options.seed, progress)
         save_vector(finished, path)
         stored.append(_published(finished, library))
         prompts = preview_prompts(options, concept)
@@ -110,6 +116,7 @@ def _measured(
     vector: ConceptVector,
     concept: Concept,
     detector: Detector | None,
+    beside: Sequence[ConceptVector],
     seed: int,
     progress: Progress,
 ) -> ConceptVector:
@@ -121,6 +128,7 @@ def _measured(
         vector,
         concept,
         detector,
+        beside=beside,
         seed=seed,
         progress=lambda done, total: progress(f"measuring {vector.concept}", done, total, None),
     )

@@ -131,7 +131,7 @@ def success(model: DiffusionModel, oracle: DemoOracle, values: torch.Tensor) -> 
     """Return the share of held-out pictures that show a woman."""
     vector = ConceptVector("woman", values, model.fingerprint)
     wanted = [(prompt, seed) for prompt in HELD_OUT for seed in range(IMAGES_PER_PROMPT)]
-    readings = oracle.read(make_pictures(model, vector, wanted, 1.0, SAMPLING))
+    readings = oracle.read(make_pictures(model, [vector], wanted, 1.0, SAMPLING))
     return sum(reading.get("gender") == "woman" for reading in readings) / len(readings)
 
 
