@@ -14,6 +14,7 @@ PAGES_ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "demo_model/CARD.md": "demo_model.md",
+    "deploy/helm/trimtab/README.md": "kubernetes.md",
     "README.md": "index.md",
 }
 """Markdown outside docs/ that is a page of the site; the README is not one, and its links lead to the first page."""
