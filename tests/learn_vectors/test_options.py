@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def test_the_authors_settings_are_the_paper_recipes_defaults() -> None:
 def test_resolved_options_are_read_back_as_they_were(
     recipe: TrajectoryRecipe | PaperRecipe, tmp_path: Path
 ) -> None:
-    options = LearnOptions((CONCEPT,), channel_only=True, halves="both", seed=3, recipe=recipe)
+    concept = replace(CONCEPT, halves="both")
+    options = LearnOptions((concept,), channel_only=True, seed=3, recipe=recipe)
     path = tmp_path / "options.json"
     path.write_text(json.dumps(options.resolved() | {"model": {"name": "mine", "fingerprint": "sha256:0"}}))
     assert read_options(path) == (options, "mine")
