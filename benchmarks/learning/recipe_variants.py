@@ -20,7 +20,7 @@ from learn_vectors.lessons import Lesson, draw_lessons
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.progress import Progress
 from learn_vectors.trajectory_matching import match_trajectories
-from vectors import ConceptVector
+from vectors import ConceptVector, Halves
 
 PERSON = "a photo of a person"
 FAMILIES: Mapping[str, tuple[Concept, ...]] = {
@@ -79,6 +79,13 @@ def in_one_run(
 ) -> Sequence[ConceptVector]:
     """Learn the concepts in one run, in which anti-concepts are learned together."""
     return learn_vectors(model, LearnOptions(tuple(concepts), recipe=recipe, seed=seed, **options), told)
+
+
+def on(
+    halves: Halves, model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
+) -> Sequence[ConceptVector]:
+    """Learn by our recipe for other rows of a guidance pair."""
+    return in_one_run(OURS, model, [replace(concept, halves=halves) for concept in concepts], seed, told)
 
 
 def minus_baseline(
@@ -208,6 +215,9 @@ def variants() -> tuple[Variant, ...]:
         Variant("t from 400", ours(timesteps=(400, 1000))),
         Variant("t from 0", ours(timesteps=(0, 1000))),
         Variant("let go at t below 100", partial(in_one_run, OURS, apply_timesteps=(100, 1000))),
+        Variant("on the conditional half", partial(on, "conditional"), safety),
+        Variant("on both halves", partial(on, "both")),
+        Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
         Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
         Variant("each by itself", ours(together_share=0.0), safety),
         Variant("always together", ours(together_share=1.0), safety),
