@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import islice
 from types import MappingProxyType
 
 from diffusion.admission import Admission
@@ -209,15 +210,10 @@ class Engine:
         try:
             while waiting or handed_in:
                 check()
-                while waiting and len(handed_in) < 2 * self.max_batch_rows:
-                    try:
-                        self._loop.submit([waiting[0]])
-                    except QueueFullError:
-                        if not handed_in:
-                            raise
-                        break
-                    job = waiting.popleft()
-                    handed_in[job.image] = job
+                room = 2 * self.max_batch_rows - len(handed_in)
+                handed_in |= {
+                    job.image: job for job in self._hand_in(waiting, room, may_wait=bool(handed_in))
+                }
                 try:
                     event = happened.get(timeout=_POLL_S)
                 except queue.Empty:
@@ -227,6 +223,26 @@ class Engine:
                 yield event
         finally:
             self._loop.cancel(list(handed_in.values()))
+
+    def _hand_in(self, waiting: deque[Job], room: int, *, may_wait: bool) -> list[Job]:
+        """Hand in so many jobs, or as many as the queue takes; raise QueueFullError for none, unless they may wait.
+
+        They are handed in at once, not one by one: so the same images step together each time, and have the same bits.
+        """
+        handed_in: list[Job] = []
+        count = min(room, len(waiting))
+        while count:
+            jobs = list(islice(waiting, count))
+            try:
+                self._loop.submit(jobs)
+            except QueueFullError:
+                if count == 1 and not handed_in and not may_wait:
+                    raise
+                count //= 2
+                continue
+            handed_in += [waiting.popleft() for _ in jobs]
+            count = min(count, room - len(handed_in), len(waiting))
+        return handed_in
 
     def submit(
         self,
