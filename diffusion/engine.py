@@ -210,10 +210,7 @@ class Engine:
         try:
             while waiting or handed_in:
                 check()
-                room = 2 * self.max_batch_rows - len(handed_in)
-                handed_in |= {
-                    job.image: job for job in self._hand_in(waiting, room, may_wait=bool(handed_in))
-                }
+                self._hand_in(waiting, handed_in)
                 try:
                     event = happened.get(timeout=_POLL_S)
                 except queue.Empty:
@@ -224,25 +221,23 @@ class Engine:
         finally:
             self._loop.cancel(list(handed_in.values()))
 
-    def _hand_in(self, waiting: deque[Job], room: int, *, may_wait: bool) -> list[Job]:
-        """Hand in so many jobs, or as many as the queue takes; raise QueueFullError for none, unless they may wait.
+    def _hand_in(self, waiting: deque[Job], handed_in: dict[int, Job]) -> None:
+        """Hand in what waits, up to twice what runs at once; raises QueueFullError where none is in and none may be.
 
-        They are handed in at once, not one by one: so the same images step together each time, and have the same bits.
+        It is handed in at once, not one by one: so the same images step together each time, and have the same bits.
         """
-        handed_in: list[Job] = []
-        count = min(room, len(waiting))
-        while count:
+        count = 2 * self.max_batch_rows
+        while count := min(count, len(waiting), 2 * self.max_batch_rows - len(handed_in)):
             jobs = list(islice(waiting, count))
             try:
                 self._loop.submit(jobs)
             except QueueFullError:
-                if count == 1 and not handed_in and not may_wait:
+                if count == 1 and not handed_in:
                     raise
                 count //= 2
                 continue
-            handed_in += [waiting.popleft() for _ in jobs]
-            count = min(count, room - len(handed_in), len(waiting))
-        return handed_in
+            for job in jobs:
+                handed_in[waiting.popleft().image] = job
 
     def submit(
         self,

@@ -5,13 +5,22 @@ Entry point: `load_model`.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Final
 
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 
 from diffusion.errors import ModelLoadError
 from diffusion.model import DiffusionModel
+
+LOADING: Final = threading.Lock()
+"""Held while a model of diffusers or transformers is loaded.
+
+Both replace functions of torch.nn for the whole process while they load: where two loads overlap, one can leave every
+later module of the process without its weights.
+"""
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -26,31 +35,16 @@ def load_model(
 
     `device` "auto" is the first of CUDA, MPS and CPU that is there. `dtype` "auto" is fp16 on CUDA and fp32
     elsewhere; names such as "bfloat16" are understood. The pipeline's own safety checker is left out: vectors
-    and detectors do its work. Raises ModelLoadError where there is no such pipeline,
-    where it is of another kind, or where its weights are pickled.
+    and detectors do its work. Threads may ask at once: one loads after the other. Raises ModelLoadError where
+    there is no such pipeline, where it is of another kind, or where its weights are pickled.
     """
     name = str(name_or_path)
     chosen_device = _resolve_device(device)
     chosen_dtype = _resolve_dtype(dtype, chosen_device)
     kind = _pipeline_class(name)
     try:
-        if kind == "StableDiffusionPipeline":
-            pipe = StableDiffusionPipeline.from_pretrained(
-                name,
-                dtype=chosen_dtype,
-                use_safetensors=True,
-                safety_checker=None,
-                requires_safety_checker=False,
-            )
-        elif kind == "StableDiffusionXLPipeline":
-            pipe = StableDiffusionXLPipeline.from_pretrained(
-                name, dtype=chosen_dtype, use_safetensors=True, add_watermarker=False
-            )
-        else:
-            raise ModelLoadError(
-                f"{name} is a {kind}, which is not supported: give a StableDiffusionPipeline (1.x or 2.x) or "
-                "a StableDiffusionXLPipeline."
-            )
+        with LOADING:
+            pipe = _read_pipeline(kind, name, chosen_dtype)
     except (OSError, ValueError) as error:
         raise ModelLoadError(
             f"The pipeline {name} cannot be loaded: every part must be there, its weights in safetensors "
@@ -61,6 +55,27 @@ def load_model(
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
     return DiffusionModel(pipe, name)
+
+
+def _read_pipeline(
+    kind: str, name: str, dtype: torch.dtype
+) -> StableDiffusionPipeline | StableDiffusionXLPipeline:
+    if kind == "StableDiffusionPipeline":
+        return StableDiffusionPipeline.from_pretrained(
+            name,
+            dtype=dtype,
+            use_safetensors=True,
+            safety_checker=None,
+            requires_safety_checker=False,
+        )
+    if kind == "StableDiffusionXLPipeline":
+        return StableDiffusionXLPipeline.from_pretrained(
+            name, dtype=dtype, use_safetensors=True, add_watermarker=False
+        )
+    raise ModelLoadError(
+        f"{name} is a {kind}, which is not supported: give a StableDiffusionPipeline (1.x or 2.x) or "
+        "a StableDiffusionXLPipeline."
+    )
 
 
 def _pipeline_class(name: str) -> str:

@@ -38,9 +38,8 @@ def learn_vectors(
     """Learn the vectors that `options` ask for, one group of concepts after another; return them in the given order.
 
     The same options and seed give the same vectors on one machine, also when a run is interrupted and goes on
-    from its checkpoint; several processes learn the same ones to rounding, and so does the authors' recipe, which has
-    the engine make images. Raises DivergedError where the loss is not finite, OptionsError where the recipe does not
-    fit the model, PromptTooLongError and SiteError.
+    from its checkpoint; several processes learn the same ones to rounding. Raises DivergedError where the loss is
+    not finite, OptionsError where the recipe does not fit the model, PromptTooLongError and SiteError.
     """
     channels, height, width = model.site_shape(*model.default_size, options.site)
     area = (1, 1) if options.channel_only else (height, width)

@@ -14,6 +14,7 @@ from detectors import DetectorError
 from diffusion import DiffusionError, DiffusionModel, Engine, load_model
 from diffusion.bank import check_fit
 from diffusion.errors import SiteError
+from diffusion.loading import LOADING
 from diffusion.site import resolve_site
 from policies.concepts import Concepts
 from service.concepts import concepts_of, site_scales
@@ -109,7 +110,7 @@ def load_service(settings: Settings) -> LoadedModel:
     except DiffusionError as error:
         raise LoadFailedError(str(error), cure="Set it with TRIMTAB_EXECUTION.") from error
     try:
-        with watch.spent_on("screen"):
+        with watch.spent_on("screen"), LOADING:
             screen = open_screen(settings)
     except DetectorError as error:
         raise LoadFailedError(

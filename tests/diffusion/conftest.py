@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,15 @@ def make_vector() -> MakeVector:
 @pytest.fixture
 def library(tmp_path: Path) -> VectorLibrary:
     return VectorLibrary(tmp_path / "vectors")
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Python turns to another thread as often as it can, so that what could happen in between does."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
 
 
 @pytest.fixture

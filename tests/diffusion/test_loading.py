@@ -1,5 +1,6 @@
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -25,6 +26,13 @@ def test_device_and_dtype(folders):
         load_model(folders["sd1"], dtype="half")
     with pytest.raises(ModelLoadError, match="No device 'toaster'"):
         load_model(folders["sd1"], device="toaster")
+
+
+def test_threads_may_load_at_once(folders, eager_threads):
+    with ThreadPoolExecutor(2) as threads:
+        models = list(threads.map(load_model, [folders["sd1"]] * 4, timeout=120))
+    assert all(not weight.is_meta for model in models for weight in model.pipe.unet.parameters())
+    assert not torch.nn.Linear(1, 1).weight.is_meta
 
 
 def test_the_safety_checker_is_left_out(folders, tmp_path):

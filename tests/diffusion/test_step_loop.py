@@ -477,6 +477,17 @@ def test_a_broken_step_fails_what_is_in_flight_and_the_engine_begins_anew_once(e
         engine.submit(engine.prepare([ROW], SHORT), lambda _event: None)
 
 
+def test_rows_that_are_asked_for_at_once_step_together_each_time(engine, eager_threads):
+    def sizes() -> list[int]:
+        passes: list[int] = []
+        with before_each_pass(engine.model, passes.append):
+            engine.generate([ROW] * 12, SHORT)
+        return passes
+
+    first = sizes()
+    assert all(sizes() == first for _ in range(9))
+
+
 def test_what_was_done_is_counted_as_it_was_done(engine):
     passes: list[int] = []
     steered = Row("a dog", seed=3, steering={"woman": 1.0})

@@ -45,11 +45,7 @@ def test_every_recipe_learns_on_every_kind_of_model(
 ) -> None:
     before = weights(model)
     first = learned(model, options(recipe=recipe))
-    second = learned(model, options(recipe=recipe))
-    if isinstance(recipe, PaperRecipe):
-        assert first.cosine(second) > 0.999, "the same seed and, to rounding, the same images"
-    else:
-        assert first.digest == second.digest, "the same seed, the same vector"
+    assert first.digest == learned(model, options(recipe=recipe)).digest, "the same seed, the same vector"
     assert first.digest != learned(model, options(recipe=recipe, seed=1)).digest
     assert first.norm > 0
     assert first.shape == model.site_shape(*model.default_size)
