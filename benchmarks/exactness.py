@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import described
-from diffusion import SCHEDULERS, Engine, Order, Row, Sampling, make_scheduler, steer
+from benchmarks.plain_pipeline import by_the_plain_pipeline
+from diffusion import SCHEDULERS, Engine, Order, Row, Sampling
 from diffusion.runner import Runner
 from trimtab import DEMO_MODEL, load_model, shipped_library
 
@@ -50,7 +51,7 @@ def main(
     table = Table("scheduler", "alone", "in mixed company", "largest latent")
     differences = {}
     for order, together in zip(orders, in_company, strict=False):
-        expected = _plain(engine, order)
+        expected = by_the_plain_pipeline(engine, order.row, order.sampling, "latent")
         (alone,) = _latents(engine, [order])
         name = order.sampling.scheduler + (", eta 1" if order.sampling.eta else "")
         differences[name] = {
@@ -80,22 +81,6 @@ def _latents(engine: Engine, orders: Sequence[Order]) -> list[torch.Tensor]:
         finished |= {row: runner.finish(row) for row in left if row.is_finished}
         left = [row for row in left if row not in finished]
     return [finished[row] for row in rows]
-
-
-def _plain(engine: Engine, order: Order) -> torch.Tensor:
-    """Return the latents that the diffusers pipeline finishes with."""
-    pipe, row, sampling = engine.model.pipe, order.row, order.sampling
-    pipe.scheduler = make_scheduler(sampling.scheduler, engine.model.scheduler_config)
-    with steer(pipe, row.steering, vectors=engine.vectors):
-        latents: torch.Tensor = pipe(
-            row.prompt,
-            num_inference_steps=sampling.num_inference_steps,
-            guidance_scale=sampling.guidance_scale,
-            eta=sampling.eta,
-            generator=torch.Generator().manual_seed(row.seed),
-            output_type="latent",
-        ).images[0]
-    return latents
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from redis_server import RedisServer
 from tiny_pipelines import BUILDERS
 
 from diffusion import DiffusionModel, load_model
@@ -35,3 +37,17 @@ def sd1(models: dict[str, DiffusionModel]) -> DiffusionModel:
 def model(request: pytest.FixtureRequest, models: dict[str, DiffusionModel]) -> DiffusionModel:
     """Each kind of model in turn."""
     return models[request.param]
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis for tests that do not stop it; what they write has keys of its own."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that a test may hold, stop and fill."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import redis
 from free_ports import free_port
@@ -37,6 +38,13 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._was_started = False
         self.port, self.tls_port = free_port(), free_port()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.kill()
 
     @property
     def url(self) -> str:

@@ -15,14 +15,6 @@ from service.state.redis_client import RedisClient
 from service.state.redis_jobs import RedisJobs
 
 
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory):
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
-
-
 @pytest.fixture
 def keda(examples):
     return {trigger["name"]: trigger for trigger in one(examples["keda"], "ScaledObject")["spec"]["triggers"]}
@@ -61,10 +53,10 @@ def test_keda_asks_prometheus_for_this_release_alone(keda, examples):
     assert one(examples["keda"], "ServiceMonitor")["spec"]["endpoints"][0]["path"] == "/metrics"
 
 
-def test_keda_counts_jobs_that_wait_or_run(keda, redis_server):
+def test_keda_counts_jobs_that_wait_or_run(keda, own_server):
     metadata = keda["jobs"]["metadata"]
-    jobs = RedisJobs(RedisClient(redis_server.url))
-    with redis.Redis(port=redis_server.port, db=int(metadata["databaseIndex"])) as client:
+    jobs = RedisJobs(RedisClient(own_server.url))
+    with redis.Redis(port=own_server.port, db=int(metadata["databaseIndex"])) as client:
 
         def entries() -> int:
             return client.xlen(metadata["stream"])
@@ -125,11 +117,6 @@ def test_the_bundled_redis_starts_as_the_chart_starts_it(examples, tmp_path):
     options = ["secret" if one == "$(REDISCLI_AUTH)" else one for one in container["args"]]
     options[options.index("--dir") + 1] = str(tmp_path)
     assert options[:2] == ["--requirepass", "secret"]
-    server = RedisServer(tmp_path, options=options[2:])
-    server.start()
-    try:
-        with redis.Redis(port=server.port) as client:
-            settings = client.config_get("maxmemory-policy", "appendonly")
-            assert settings == {"maxmemory-policy": "noeviction", "appendonly": "yes"}
-    finally:
-        server.kill()
+    with RedisServer(tmp_path, options=options[2:]) as server, redis.Redis(port=server.port) as client:
+        settings = client.config_get("maxmemory-policy", "appendonly")
+        assert settings == {"maxmemory-policy": "noeviction", "appendonly": "yes"}

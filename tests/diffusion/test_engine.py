@@ -2,8 +2,8 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 
+from benchmarks.plain_pipeline import by_the_plain_pipeline
 from diffusion import (
     SCHEDULERS,
     AppliedVector,
@@ -17,8 +17,6 @@ from diffusion import (
     SizeError,
     SteeringError,
     UnknownSchedulerError,
-    make_scheduler,
-    steer,
 )
 from vectors.errors import UnknownConceptError, VectorMismatchError
 
@@ -46,25 +44,6 @@ def sd1_engine(sd1, make_vector, library):
     return Engine(sd1, library, max_batch_rows=2)
 
 
-def by_the_plain_pipeline(engine, row, sampling):
-    """The image of one row, made alone by the diffusers pipeline."""
-    pipe = engine.model.pipe
-    own = pipe.scheduler
-    pipe.scheduler = make_scheduler(sampling.scheduler, own.config)
-    with steer(pipe, row.steering, vectors=engine.vectors):
-        image = pipe(
-            row.prompt,
-            negative_prompt=row.negative_prompt or None,
-            num_inference_steps=sampling.num_inference_steps,
-            guidance_scale=sampling.guidance_scale,
-            height=sampling.height,
-            width=sampling.width,
-            generator=torch.Generator().manual_seed(row.seed),
-        ).images[0]
-    pipe.scheduler = own
-    return image
-
-
 def difference(one, other):
     """The largest difference of two pictures, of 255."""
     return int(np.abs(np.asarray(one, int) - np.asarray(other, int)).max())
@@ -75,7 +54,7 @@ def test_each_image_is_the_one_the_plain_pipeline_makes(engine, scheduler):
     sampling = Sampling(num_inference_steps=5, scheduler=scheduler)
     images = engine.generate(ROWS, sampling)
     for row, made in zip(ROWS, images, strict=True):
-        assert difference(made.image, by_the_plain_pipeline(engine, row, sampling)) <= 1
+        assert difference(made.image, by_the_plain_pipeline(engine, row, sampling, "pil")) <= 1
     assert difference(images[1].image, images[3].image) > 1  # the same but for its steering
 
 
@@ -89,7 +68,7 @@ def test_each_image_is_the_one_the_plain_pipeline_makes(engine, scheduler):
 def test_guidance_and_size_are_those_asked_for(engine, sampling):
     images = engine.generate(ROWS[:3], sampling)
     for row, made in zip(ROWS, images, strict=False):
-        expected = by_the_plain_pipeline(engine, row, sampling)
+        expected = by_the_plain_pipeline(engine, row, sampling, "pil")
         assert made.image.size == expected.size == (sampling.width or 32, sampling.height or 32)
         assert difference(made.image, expected) <= 1
 

@@ -16,6 +16,7 @@ import torch
 from held_engines import slow_steps
 from tiny_pipelines import tiny_distilled
 
+from benchmarks.plain_pipeline import by_the_plain_pipeline
 from diffusion import (
     SCHEDULERS,
     DeadlineExceeded,
@@ -34,7 +35,6 @@ from diffusion import (
     Stepped,
     added_at_site,
     make_scheduler,
-    steer,
 )
 from diffusion.events import Event
 from diffusion.in_flight import Order
@@ -84,27 +84,6 @@ def pictures(events: Sequence[Event]) -> dict[int, np.ndarray]:
     }
 
 
-def plain_latents(engine: Engine, row: Row, sampling: Sampling) -> torch.Tensor:
-    """The finished latents of one row, made alone by the diffusers pipeline."""
-    pipe = engine.model.pipe
-    own = pipe.scheduler
-    pipe.scheduler = make_scheduler(sampling.scheduler, own.config)
-    with steer(pipe, row.steering, vectors=engine.vectors):
-        latents = pipe(
-            row.prompt,
-            negative_prompt=row.negative_prompt or None,
-            num_inference_steps=sampling.num_inference_steps,
-            guidance_scale=sampling.guidance_scale,
-            eta=sampling.eta,
-            height=sampling.height,
-            width=sampling.width,
-            generator=torch.Generator().manual_seed(row.seed),
-            output_type="latent",
-        ).images[0]
-    pipe.scheduler = own
-    return latents
-
-
 def latents_together(engine: Engine, orders: Sequence[Order]) -> list[torch.Tensor]:
     """The finished latents of orders of one shape that are in flight together, each from its own step on."""
     runner = Runner(engine.model)
@@ -140,7 +119,7 @@ def test_latents_in_mixed_company_are_those_of_the_plain_pipeline(models, make_v
     orders = [engine.prepare([row], sampling)[0] for row, sampling in COMPANY]
     together = latents_together(engine, orders)
     for order, latents in zip(orders, together, strict=True):
-        plain = plain_latents(engine, order.row, order.sampling)
+        plain = by_the_plain_pipeline(engine, order.row, order.sampling, "latent")
         assert (latents - plain).abs().max() <= 1e-3 * max(1, plain.abs().max()), order.sampling
         (alone,) = latents_together(engine, [order])
         assert (latents - alone).abs().max() <= 1e-3 * max(1, plain.abs().max())
@@ -157,7 +136,7 @@ def test_a_model_that_embeds_guidance_takes_one_row_an_image(library, make_vecto
     assert [len(order.passes) for order in orders] == [1, 1]
     made = latents_together(engine, orders)
     for order, latents in zip(orders, made, strict=True):
-        assert (latents - plain_latents(engine, row, order.sampling)).abs().max() <= 1e-3
+        assert (latents - by_the_plain_pipeline(engine, row, order.sampling, "latent")).abs().max() <= 1e-3
     assert (made[0] - made[1]).abs().max() > 1e-2
 
 
@@ -212,7 +191,7 @@ def test_steering_is_restricted_to_a_range_of_steps(engine, library):
     first_half, whole = latents_together(engine, orders)
     until = round(float(orders[0].schedule.timesteps[1]))
     library.publish(replace(library.resolve("woman").vector, concept="early", timesteps=(until, 1000)))
-    expected = plain_latents(engine, replace(rows[1], steering={"early": 1.0}), SHORT)
+    expected = by_the_plain_pipeline(engine, replace(rows[1], steering={"early": 1.0}), SHORT, "latent")
     assert (first_half - expected).abs().max() <= 1e-4
     assert (first_half - whole).abs().max() > 1e-2
 

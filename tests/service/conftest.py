@@ -9,7 +9,6 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 from held_floor import FLOOR
-from redis_server import RedisServer
 
 from diffusion import DiffusionModel
 from service.app import create_app
@@ -76,15 +75,6 @@ def options(folders: Mapping[str, Path], library: VectorLibrary) -> dict[str, ob
         "max_images": 8,
         "allowed_hosts": ["testserver"],  # as starlette's TestClient calls the service
     }
-
-
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis for tests that do not stop it; what they write has keys of its own."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
 
 
 Get = Callable[[str], httpx2.Response]

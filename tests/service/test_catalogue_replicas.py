@@ -18,7 +18,6 @@ from beats import beating
 from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
-from redis_server import RedisServer
 
 import service.readiness
 import service.watcher
@@ -50,21 +49,13 @@ def file(model, make_vector) -> Callable[[float], bytes]:
     )
 
 
-@pytest.fixture
-def server(tmp_path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
 Replicas = list[TestClient]
 
 
 @pytest.fixture
-def settings(options: Mapping[str, object], server) -> Settings:
+def settings(options: Mapping[str, object], own_server) -> Settings:
     """Of replicas whose policies need no vector."""
-    return Settings(**options, redis_url=server.url, policies={"default": {}})
+    return Settings(**options, redis_url=own_server.url, policies={"default": {}})
 
 
 @contextmanager
@@ -217,11 +208,11 @@ def test_a_file_that_was_exchanged_in_the_store_is_not_served_until_it_is_right(
     store.close()
 
 
-def test_without_the_store_replicas_serve_what_they_have_and_change_nothing(replicas, server, file):
+def test_without_the_store_replicas_serve_what_they_have_and_change_nothing(replicas, own_server, file):
     one, other = replicas
     publish(one, file(1.0))
     until(other, "tall", 1)
-    server.kill()
+    own_server.kill()
     for client in replicas:
         answer = client.post("/generate", json=QUICK)
         assert answer.status_code == 200, answer.text
@@ -235,19 +226,19 @@ def test_without_the_store_replicas_serve_what_they_have_and_change_nothing(repl
 
 
 @pytest.fixture
-def held(settings: Settings, server, file) -> Settings:
+def held(settings: Settings, own_server, file) -> Settings:
     """Settings of replicas whose store holds a vector, and does not answer."""
     store = open_state(settings.redis_url)
     digest = content_digest(file(1.0))
     store.blobs.put(digest, file(1.0))
     store.shelf.publish("tall", digest)
     store.close()
-    server.hold()
-    return settings.model_copy(update={"redis_url": SecretStr(f"{server.url}?socket_timeout=0.2")})
+    own_server.hold()
+    return settings.model_copy(update={"redis_url": SecretStr(f"{own_server.url}?socket_timeout=0.2")})
 
 
 def test_a_replica_that_starts_without_the_store_serves_its_library_and_then_the_rest(
-    held, server, until_ready
+    held, own_server, until_ready
 ):
     with TestClient(create_app(held)) as client:
         until_ready(client.get)
@@ -256,12 +247,12 @@ def test_a_replica_that_starts_without_the_store_serves_its_library_and_then_the
         assert client.post(
             "/generate", json={**QUICK, "policy": {"safety": [{"concept": "woman"}]}}
         ).is_success
-        server.let_go()
+        own_server.let_go()
         until(client, "tall", 1)
 
 
 def test_a_replica_that_starts_without_the_store_is_not_ready_where_a_policy_needs_it(
-    held, server, until_ready, monkeypatch, caplog
+    held, own_server, until_ready, monkeypatch, caplog
 ):
     monkeypatch.setattr(service.readiness, "RETRY_AFTER_S", 1)
     policy = Policy.model_validate({"name": "default", "safety": [{"concept": "tall"}]})
@@ -271,13 +262,13 @@ def test_a_replica_that_starts_without_the_store_is_not_ready_where_a_policy_nee
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert client.get("/readyz").json()["error"]["code"] == "not_ready"
-        server.let_go()
+        own_server.let_go()
         until_ready(client.get)
         assert served(client, "tall") == 1
 
 
 def test_a_store_that_comes_back_empty_is_told_again_what_it_held(
-    replicas, settings, server, file, until_ready
+    replicas, settings, own_server, file, until_ready
 ):
     one, other = replicas
     publish(one, file(1.0))
@@ -286,10 +277,10 @@ def test_a_store_that_comes_back_empty_is_told_again_what_it_held(
     one.delete("/admin/vectors/asian")
     until(other, "asian", None)
     listed = one.get("/admin/vectors").json()["vectors"]
-    server.kill()
-    server.start()
+    own_server.kill()
+    own_server.start()
     deadline = time.monotonic() + 60
-    with redis.Redis.from_url(server.url) as store:
+    with redis.Redis.from_url(own_server.url) as store:
         while store.hlen("trimtab:shelf:entries") < 3:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -301,12 +292,12 @@ def test_a_store_that_comes_back_empty_is_told_again_what_it_held(
     until(one, "tall", 3)
 
 
-def test_policies_are_reloaded_by_all_replicas(options, server, tmp_path, until_ready):
+def test_policies_are_reloaded_by_all_replicas(options, own_server, tmp_path, until_ready):
     folder = tmp_path / "policies"
     folder.mkdir()
     policy = folder / "default.yaml"
     policy.write_text("name: default\nversion: 1\n")
-    settings = Settings(**options, redis_url=server.url, policy_folder=folder)
+    settings = Settings(**options, redis_url=own_server.url, policy_folder=folder)
     with two(settings, until_ready) as (one, other):
         policy.write_text("name: default\nversion: 2\n")
         assert one.post("/admin/policies/reload").status_code == 200

@@ -158,9 +158,7 @@ def test_processes_share_one_count(redis_server, key):
 
 
 def test_counts_outlive_the_client_and_the_server(tmp_path, key):
-    server = RedisServer(tmp_path, keep=True)
-    server.start()
-    try:
+    with RedisServer(tmp_path, keep=True) as server:
         one = opened(server.url)
         assert one.ledger.take(key, EVEN, 3) == ["man", "woman", "man"]
         server.kill()
@@ -174,8 +172,6 @@ def test_counts_outlive_the_client_and_the_server(tmp_path, key):
         assert other.ledger.take(key, EVEN, 1) == ["man"]
         assert other.ledger.served(key) == {"man": 3, "woman": 2}
         other.close()
-    finally:
-        server.kill()
 
 
 def test_counts_are_kept_for_long_from_the_last_take_on(redis_server, key):

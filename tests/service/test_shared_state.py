@@ -1,6 +1,6 @@
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -100,14 +100,6 @@ def test_the_password_is_not_shown(redis_server):
     assert "s3cret" not in repr(settings) + str(settings) + settings.model_dump_json()
 
 
-@pytest.fixture
-def own_server(tmp_path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
 def test_a_redis_is_reached_over_tls_where_its_certificate_is_trusted(tmp_path):
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     subprocess.run(
@@ -129,10 +121,8 @@ def test_a_redis_is_reached_over_tls_where_its_certificate_is_trusted(tmp_path):
         capture_output=True,
     )
     files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
-    server = RedisServer(tmp_path, tls_options=files)
-    server.start()
-    port = server.tls_port
-    try:
+    with RedisServer(tmp_path, tls_options=files) as server:
+        port = server.tls_port
         trusting = open_state(SecretStr(f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}"))
         trusting.check()
         trusting.close()
@@ -140,8 +130,6 @@ def test_a_redis_is_reached_over_tls_where_its_certificate_is_trusted(tmp_path):
         with pytest.raises(StateUnavailableError):
             wary.check()
         wary.close()
-    finally:
-        server.kill()
 
 
 def test_a_redis_that_hangs_is_given_up_on_and_taken_up_again(own_server):

@@ -5,7 +5,6 @@ import httpx2
 import pytest
 from PIL import Image
 from real_server import real_server
-from redis_server import RedisServer
 from typer.testing import CliRunner
 
 from service.settings import Settings
@@ -23,14 +22,6 @@ def told(*arguments, **env):
     ended = ran(*arguments, **env)
     assert ended.exit_code == 0, ended.output
     return re.sub(r" +", " ", ended.stdout)
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory):
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +135,9 @@ def test_a_log_that_is_not_there_is_told(tmp_path):
         assert "No Redis is configured" in ran(*command, "redis").stderr
 
 
-def test_a_log_in_redis_is_read_too(redis_server):
-    env = {"TRIMTAB_REDIS_URL": redis_server.url}
-    settings = Settings(device="cpu", audit_log="redis", redis_url=redis_server.url)
+def test_a_log_in_redis_is_read_too(own_server):
+    env = {"TRIMTAB_REDIS_URL": own_server.url}
+    settings = Settings(device="cpu", audit_log="redis", redis_url=own_server.url)
     with real_server(settings) as url:
         id = httpx2.post(f"{url}/generate", json=ASKED, timeout=60).headers["x-trimtab-id"]
     assert "redis, the chain of redis: 1 line\n" in told("verify", "redis", **env)

@@ -121,18 +121,14 @@ def test_an_evaluation_is_kept_and_told(tmp_path: Path) -> None:
 
 
 def test_what_services_serve_is_measured_over_a_shared_redis(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path)
-    server.start()
-    told, page = tmp_path / "served.json", tmp_path / "page.html"
-    arguments = ["--served", "--prompts", "dev", "--images", "3", "--per-request", "2", "--steps", "2"]
-    try:
+    with RedisServer(tmp_path) as server:
+        told, page = tmp_path / "served.json", tmp_path / "page.html"
+        arguments = ["--served", "--prompts", "dev", "--images", "3", "--per-request", "2", "--steps", "2"]
         code, output = run(
             "fairness", *arguments, "--redis-url", server.url, "--json", told, "--report", page
         )
         with redis.Redis.from_url(server.url) as client:
             counted = [client.hvals(key) for key in client.keys("trimtab:ledger:*")]
-    finally:
-        server.kill()
     assert code == 0, output
     assert "What is left alone" in output
     written = json.loads(told.read_text())

@@ -9,12 +9,10 @@ import sys
 import time
 
 import httpx2
-import pytest
 import yaml
 from fastapi.testclient import TestClient
 from jobs_over_http import has_ended
 from PIL import Image
-from redis_server import RedisServer
 
 from service.app import create_app
 from service.audit.record import image_digest
@@ -36,20 +34,12 @@ def answered(client, id):
     return awaited(lambda: (answer := client.get(f"/jobs/{id}")).status_code == 200 and answer.json())
 
 
-@pytest.fixture
-def store(tmp_path):
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
 def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
-    tmp_path, options, until_ready, logged, store
+    tmp_path, options, until_ready, logged, own_server
 ):
     shared = {
         **options,
-        "redis_url": f"{store.url}?socket_timeout=1&socket_connect_timeout=1",
+        "redis_url": f"{own_server.url}?socket_timeout=1&socket_connect_timeout=1",
         "claim_kept_s": 3,
         "max_steps": 400,
         "audit_log": str(tmp_path / "audit-{replica}.jsonl"),
@@ -74,12 +64,12 @@ def test_a_job_whose_worker_was_killed_after_its_line_has_one_that_counts(
         )
         id = answer.json()["id"]
         awaited(lambda: httpx2.get(f"{url}/jobs/{id}", timeout=60).json().get("state") == "running")
-        store.hold()
+        own_server.hold()
         awaited(lambda: line_of_first.read_text().count("\n") == 2)
         first.send_signal(signal.SIGKILL)
         first.wait()
     finally:
-        store.let_go()
+        own_server.let_go()
         first.kill()
         first.wait()
         first.stdout.close()

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from redis_server import RedisServer
 
 from service.audit.chain import read_line
 from service.audit.reading import open_chains
@@ -15,14 +14,6 @@ from service.audit.verify import verify
 from service.errors import AuditLogError, AuditUnavailableError
 from service.settings import Settings
 from service.state.redis_audit import AUDIT_STREAM
-
-
-@pytest.fixture(scope="module")
-def own_server(tmp_path_factory):
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -237,23 +237,14 @@ def test_another_replica_gives_the_answer_and_the_picture(replicas):
 
 
 @pytest.fixture
-def own_redis(tmp_path):
-    """A Redis that can be taken away."""
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def lonely_url(own_redis):
-    with real_server(Settings(device="cpu", redis_url=own_redis.url)) as url:
+def lonely_url(own_server):
+    with real_server(Settings(device="cpu", redis_url=own_server.url)) as url:
         yield url
 
 
-def test_without_the_store_requests_are_answered_and_say_so(lonely_url, own_redis):
+def test_without_the_store_requests_are_answered_and_say_so(lonely_url, own_server):
     url, key = lonely_url, new_key()
-    own_redis.kill()
+    own_server.kill()
     answer = posted(f"{url}/generate", {**ASKED, "policy": "research-off"}, key)
     assert answer.status_code == 200
     assert answer.headers["x-trimtab-degraded"] == "idempotency"
@@ -262,7 +253,7 @@ def test_without_the_store_requests_are_answered_and_say_so(lonely_url, own_redi
     )
     assert refused.status_code == 503
     assert refused.headers["x-should-retry"] == "true"
-    own_redis.start()
+    own_server.start()
     first, again = (posted(f"{url}/generate", ASKED, key) for _ in range(2))
     assert first.content == again.content
 

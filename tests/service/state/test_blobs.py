@@ -1,10 +1,13 @@
 """What every store of blobs does."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
+from s3fs import S3FileSystem
 
 from service.errors import StateUnavailableError, UnknownBlobError
 from service.settings import SettingsError, load_settings
@@ -18,7 +21,26 @@ DATA = b"\x00\xff" * 1000
 DIGEST = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
 
 
-@pytest.fixture(params=["memory", "redis", "folder", "fsspec on disk", "fsspec in memory"])
+@pytest.fixture(scope="module")
+def s3_bucket() -> Iterator[str]:
+    """The URL of a bucket of a server that speaks S3, which the environment names as a deployment's would."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": "replica",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            environment.setenv(name, value)
+        S3FileSystem().mkdir("vectors")
+        yield "s3://vectors"
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "redis", "folder", "fsspec on disk", "fsspec in memory", "s3"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path):
     match request.param:
         case "memory":
@@ -30,6 +52,8 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path):
         case "fsspec on disk":
             (tmp_path / "vectors").mkdir()
             yield open_vector_store(f"file://{tmp_path}/vectors")
+        case "s3":
+            yield open_vector_store(f"{request.getfixturevalue('s3_bucket')}{tmp_path}")
         case _:
             yield open_vector_store(f"memory://{tmp_path}/")
 
@@ -67,6 +91,17 @@ def test_replicas_read_what_the_others_put(tmp_path):
     options = StateOptions(vector_store=f"file://{tmp_path}")
     open_state(None, options).blobs.put(DIGEST, DATA)
     assert open_state(None, options).blobs.get(DIGEST) == DATA
+
+
+def test_replicas_share_an_s3_store_and_tell_where_it_takes_nothing(s3_bucket):
+    options = StateOptions(vector_store=f"{s3_bucket}/of/trimtab")
+    one, other = open_state(None, options).blobs, open_state(None, options).blobs
+    one.put(DIGEST, DATA)
+    S3FileSystem.clear_instance_cache()  # as another process, which has connections of its own
+    assert other.get(DIGEST) == DATA
+    absent = open_vector_store("s3://no-such-bucket/vectors")
+    with pytest.raises(StateUnavailableError):
+        absent.put(DIGEST, DATA)
 
 
 @pytest.mark.parametrize("where", ["s3-but-not://bucket"])

@@ -166,9 +166,7 @@ def test_a_redis_that_comes_back_empty_takes_jobs_again(own_server, replicas):
 
 
 def test_claims_and_order_outlive_a_restart_with_the_append_only_file(tmp_path, replicas):
-    server = RedisServer(tmp_path, keep=True)
-    server.start()
-    try:
+    with RedisServer(tmp_path, keep=True) as server:
         jobs = replicas(server.port).jobs
         add(jobs, "one", "two", "three")
         jobs.claim("worker", 2)
@@ -181,8 +179,6 @@ def test_claims_and_order_outlive_a_restart_with_the_append_only_file(tmp_path, 
         assert [told.text for told in jobs.told("two")] == ["a step"]
         assert jobs.finish("worker", "two", Ending("cancelled", b""))
         assert [claim.id for claim in jobs.claim("worker", 5)] == ["one", "three"]
-    finally:
-        server.kill()
 
 
 def test_waiting_for_happenings_holds_up_nobody_and_outlasts_the_patience(own_server, replicas):

@@ -27,10 +27,8 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="module")
 def address(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a Redis that speaks TLS, and asks its clients for their certificate."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"), tls_options=certificates.server_options)
-    server.start()
-    yield f"rediss://127.0.0.1:{server.tls_port}/0"
-    server.kill()
+    with RedisServer(tmp_path_factory.mktemp("redis"), tls_options=certificates.server_options) as server:
+        yield f"rediss://127.0.0.1:{server.tls_port}/0"
 
 
 def opened(url: str) -> SharedState:
