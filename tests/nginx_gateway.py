@@ -19,7 +19,8 @@ _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 class Gateway:
     """An nginx with the shipped files; what a reader decides is decided here.
 
-    `decided` replaces whole files of yours/; `changed` replaces text in any file, for limits that a test cannot wait for.
+    `decided` replaces whole files of yours/; `changed` replaces text in any file, for what a test cannot
+    wait for.
     """
 
     def __init__(

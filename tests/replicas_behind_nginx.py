@@ -28,7 +28,7 @@ def created_key(file: Path, tenant: str, *options: str) -> str:
 
 
 class Replicas:
-    """The processes; one image fills a step, so that it has the same bytes whoever else asks."""
+    """The processes; two images fill a step, so that they have the same bytes whoever else asks."""
 
     def __init__(self, folder: Path, keys: Path) -> None:
         self._redis = RedisServer(folder)
@@ -38,7 +38,7 @@ class Replicas:
             "keys": str(keys),
             "claim_kept_s": "3",
             "drain_delay_s": "0.5",
-            "max_batch_rows": "2",
+            "max_batch_rows": "4",
             "max_steps": "999",
         }
         self.all = [

@@ -1,7 +1,7 @@
 """GET /admission: what a gateway asks before it sends a request here, with the request's key.
 
-Two answers in one: whose key it is, by which the gateway counts, and whether this replica takes requests. A replica that
-loads, has failed or is about to end says 503, and the gateway asks another: `/readyz` for who cannot ask every second.
+Two answers in one: whose key it is, by which the gateway counts, and whether this replica takes requests. A replica
+that loads, has failed or is about to end says 503, and the gateway asks another.
 """
 
 from fastapi import APIRouter, Response

@@ -30,7 +30,7 @@ from service.settings import Settings
 
 PROMPT = "a photo of a doctor"
 QUICK = {"prompt": PROMPT, "num_inference_steps": 2, "seed": 7}
-LONG = {"prompt": PROMPT, "num_inference_steps": 40, "seed": 7}
+LONG = {"prompt": PROMPT, "num_inference_steps": 25, "num_images": 2, "seed": 7}
 ENDLESS = {"prompt": PROMPT, "num_inference_steps": 999, "stream": True}
 OF_EACH_FAMILY = ("/policies", "/v1/models", "/hf/text-to-image", "/sdapi/v1/options")
 UNLIMITED = {"rate=20r/s": "rate=1000r/s"}
@@ -156,7 +156,7 @@ def test_clients_reach_what_they_use_and_nothing_else(gateway, replicas, keys):
             elif answer.status_code == 404:  # a page's file, or a picture, that there is none of
                 assert path.startswith(("/docs/", "/playground/", "/images/")), path
             else:
-                assert answer.status_code in (200, 401), path
+                assert answer.status_code in (200, 401, 405), path
     for trick in (
         *("//metrics", "/./metrics", "/docs/../metrics", "/docs/%2e%2e/metrics", "/docs/..%2fmetrics"),
         *(
@@ -286,7 +286,8 @@ def test_a_key_has_so_many_requests_at_a_time_and_streams_count(tmp_path, certif
     nginx = Gateway(tmp_path / "nginx", certificates, replicas.ports, changed=one)
     with running(nginx) as gateway, gateway.client(key) as client, gateway.client(other) as another:
         with client.stream("POST", "/generate", json=ENDLESS) as answer:
-            next(answer.iter_lines())
+            lines = answer.iter_lines()
+            next(lines)
             assert client.get("/policies").status_code == 429
             assert another.get("/policies").status_code == 200
         until(lambda: client.get("/policies").status_code == 200)
@@ -299,8 +300,8 @@ def test_a_key_has_so_many_requests_at_a_time_and_streams_count(tmp_path, certif
 def test_the_gateway_is_patient_for_longer_than_any_request_may_take(
     gateway, tmp_path, certificates, replicas, key
 ):
-    (patience,) = set(re.findall(r"^proxy_read_timeout (\d+)s;", gateway.told("-T").stdout, re.MULTILINE))
-    assert int(patience) > Settings().max_timeout_s
+    patience = max(map(int, re.findall(r"proxy_read_timeout (\d+)s;", gateway.told("-T").stdout)))
+    assert patience > Settings().max_timeout_s
     # That it is this which ends a request shows where there is less of it.
     nginx = Gateway(
         tmp_path / "nginx",
@@ -356,6 +357,7 @@ class Caller:
                     wrong = repr(error)
                 if wrong is not None:
                     self.wrong.append(wrong)
+                self._ended.wait(0.2)
 
     def end(self) -> None:
         self._ended.set()
@@ -367,7 +369,7 @@ def asked_for_images(client: httpx2.Client) -> str | None:
 
 
 def asked_for_long(client: httpx2.Client) -> str | None:
-    answer = client.post("/generate", json={**LONG, "num_inference_steps": 20})
+    answer = client.post("/generate", json=LONG)
     return None if answer.status_code == 200 else answer.text
 
 
@@ -400,7 +402,8 @@ def test_replicas_are_restarted_one_after_another_and_no_request_is_lost(gateway
                 assert replica.exit_code() == 0
                 replica.start()
                 replica.until_ready()
-                until(lambda: all(one.asked > early for one, early in zip(callers, asked, strict=True)))
+                for caller, early in zip(callers, asked, strict=True):
+                    until(lambda one=caller, early=early: one.asked > early)
         finally:
             for caller in callers:
                 caller.end()
@@ -413,14 +416,17 @@ def test_replicas_are_restarted_one_after_another_and_no_request_is_lost(gateway
 
 def test_a_killed_replica_loses_no_job_and_no_request_that_may_be_sent_twice(gateway, replicas, key):
     """What it was making for a client without an Idempotency-Key is told to that client, and is all that fails."""
-    job_body, keyed_body, plain_body = ({**LONG, "seed": seed} for seed in (1, 2, 3))
+    # As long as the job runs its replica has the others in the making too.
+    job_body, keyed_body, plain_body = (
+        {**LONG, "seed": seed, "num_inference_steps": steps} for seed, steps in ((1, 60), (2, 15), (3, 15))
+    )
     with gateway.client(key) as client, ThreadPoolExecutor(max_workers=8) as pool:
 
         def posted(body: Mapping[str, object], **headers: str) -> httpx2.Response:
             return client.post("/generate", json=body, headers=headers)
 
-        undisturbed = {body["seed"]: posted(body) for body in (job_body, keyed_body, plain_body)}
-        files = {seed: digest(answer.json()["images"]) for seed, answer in undisturbed.items()}
+        undisturbed = pool.map(posted, (job_body, keyed_body, plain_body))
+        files = [digest(answer.json()["images"]) for answer in undisturbed]
 
         job = client.post("/jobs", json=job_body).headers["location"]
         until(lambda: any(replica.making for replica in replicas.all))
@@ -439,10 +445,10 @@ def test_a_killed_replica_loses_no_job_and_no_request_that_may_be_sent_twice(gat
             assert client.get("/policies").status_code == 200
         answers = [one.result() for one in keyed]
         assert [answer.status_code for answer in answers] == [200] * 3
-        assert {digest(answer.json()["images"]) for answer in answers} == {files[2]}
+        assert {digest(answer.json()["images"]) for answer in answers} == {files[1]}
         answers = sorted((one.result() for one in plain), key=lambda answer: answer.status_code)
         assert [answer.status_code for answer in answers] == [200, 200, 502]
-        assert {digest(answer.json()["images"]) for answer in answers[:2]} == {files[3]}
+        assert {digest(answer.json()["images"]) for answer in answers[:2]} == {files[2]}
         assert answers[2].json() == gateways_error(
             "/generate",
             502,
@@ -451,4 +457,4 @@ def test_a_killed_replica_loses_no_job_and_no_request_that_may_be_sent_twice(gat
             "Send it again. With an Idempotency-Key the gateway does so itself, and nothing is made twice.",
         )
         until(lambda: has_ended(client.get(job).json()))
-        assert digest(client.get(job).json()["answer"]["images"]) == files[1]
+        assert digest(client.get(job).json()["answer"]["images"]) == files[0]
