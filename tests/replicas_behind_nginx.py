@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 from free_ports import free_port
 from real_server import sample
 from redis_server import RedisServer
@@ -65,6 +66,14 @@ class Replicas:
     def samples(self, name: str) -> list[float]:
         """One sample of the metrics of each that lives."""
         return [sample(replica.url, name) for replica in self.all if replica.is_alive]
+
+    def begun(self, *replicas: Replica) -> float:
+        """How many requests for images these have begun; those of a replica that was started again from then on."""
+        # Read at once: a request that ends meanwhile goes from one to the other.
+        names = ("trimtab_requests_in_flight ", 'trimtab_requests_total{outcome="ok"} ')
+        said = [httpx2.get(f"{replica.url}/metrics", timeout=60).text for replica in replicas]
+        lines = [line for text in said for line in text.splitlines() if line.startswith(names)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
 def until(is_so: Callable[[], bool]) -> None:
