@@ -1,15 +1,22 @@
-"""The gateway of deploy/gateway for tests: a real nginx on a free port of loopback, in front of what a test serves."""
+"""The gateway of deploy/gateway for tests: a real nginx on a free port of loopback, in front of what a test serves.
+
+Entry points: `Gateway`, `running`, `gateways_error`.
+"""
 
 import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 from free_ports import free_port
 from redis_tls import Certificates
+
+from service.families import family_of
+from service.schemas import ErrorDetail
 
 SHIPPED = Path(__file__).parents[1] / "deploy" / "gateway"
 START_TIMEOUT_S = 60
@@ -115,3 +122,18 @@ class Gateway:
     @property
     def _command(self) -> list[str]:
         return [self._program, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf")]
+
+
+@contextmanager
+def running(gateway: Gateway) -> Iterator[Gateway]:
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+def gateways_error(path: str, status: int, code: str, message: str, cure: str) -> Mapping[str, object]:
+    """What the service would say for the gateway at this address."""
+    detail = ErrorDetail(code=code, message=message, field=None, value=None, cure=cure)
+    return family_of(path).error(status, detail)

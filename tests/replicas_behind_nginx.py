@@ -60,6 +60,11 @@ class Replicas:
         self._redis.kill()
 
     @property
+    def url(self) -> str:
+        """Of one that lives."""
+        return next(replica.url for replica in self.all if replica.is_alive)
+
+    @property
     def ports(self) -> list[int]:
         return [replica.port for replica in self.all]
 

@@ -5,35 +5,28 @@ import itertools
 import json
 import re
 import socket
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
-from jobs_over_http import events_of, has_ended
-from nginx_gateway import Gateway
+from callers_of_gateway import KINDS, LONG, PROMPT, QUICK, Caller
+from jobs_over_http import has_ended
+from nginx_gateway import Gateway, gateways_error, running
 from redis_tls import Certificates
 from replicas_behind_nginx import Replicas, created_key, until
 from starlette.routing import Route
 
 from benchmarks.faults.load import digest
 from service.app import MAX_BODY_BYTES, create_app
-from service.families import family_of
-from service.schemas import ErrorDetail
 from service.security_headers import API_HEADERS
 from service.settings import Settings
 
-PROMPT = "a photo of a doctor"
-QUICK = {"prompt": PROMPT, "num_inference_steps": 2, "seed": 7}
-LONG = {"prompt": PROMPT, "num_inference_steps": 25, "num_images": 2, "seed": 7}
 ENDLESS = {"prompt": PROMPT, "num_inference_steps": 999, "stream": True}
 OF_EACH_FAMILY = ("/policies", "/v1/models", "/hf/text-to-image", "/sdapi/v1/options")
-UNLIMITED = {"rate=20r/s": "rate=1000r/s"}
 IN_FLIGHT = "trimtab_requests_in_flight"
 ANSWERED = 'trimtab_requests_total{outcome="ok"}'
 
@@ -69,23 +62,10 @@ def gateway(
 ) -> Iterator[Gateway]:
     """As it is shipped, but that no key asks too often."""
     folder = tmp_path_factory.mktemp("gateway") / "nginx"
-    with running(Gateway(folder, certificates, replicas.ports, changed=UNLIMITED)) as gateway:
+    with running(
+        Gateway(folder, certificates, replicas.ports, changed={"rate=20r/s": "rate=1000r/s"})
+    ) as gateway:
         yield gateway
-
-
-@contextmanager
-def running(gateway: Gateway) -> Iterator[Gateway]:
-    try:
-        gateway.start()
-        yield gateway
-    finally:
-        gateway.stop()
-
-
-def gateways_error(path: str, status: int, code: str, message: str, cure: str) -> Mapping[str, object]:
-    """What the service would say for the gateway at this address."""
-    detail = ErrorDetail(code=code, message=message, field=None, value=None, cure=cure)
-    return family_of(path).error(status, detail)
 
 
 def raw(gateway: Gateway, path: str, key: str) -> tuple[int, bytes]:
@@ -105,7 +85,7 @@ def test_who_has_no_key_that_opens_is_refused_in_the_service_s_own_words(gateway
     wrong = f"{key[:-8]}00000000"
     with gateway.client() as client:
         for headers in ({}, {"X-API-Key": wrong}, {"Authorization": f"Bearer {wrong}"}):
-            there = httpx2.request(method, f"{replicas.all[0].url}{path}", headers=headers)
+            there = httpx2.request(method, f"{replicas.url}{path}", headers=headers)
             here = client.request(method, path, headers=headers)
             assert here.status_code == there.status_code == 401
             assert here.json() == there.json()
@@ -130,15 +110,15 @@ def test_a_browser_may_ask_without_a_key_what_pages_of_others_may_send(gateway, 
     asked = {"Origin": "https://studio.example.com", "Access-Control-Request-Method": "POST"}
     with gateway.client() as client:
         here = client.options("/generate", headers=asked)
-    there = httpx2.options(f"{replicas.all[0].url}/generate", headers=asked)
+    there = httpx2.options(f"{replicas.url}/generate", headers=asked)
     assert (here.status_code, here.content) == (there.status_code, there.content)
     assert here.status_code != 401
 
 
 def test_clients_reach_what_they_use_and_nothing_else(gateway, replicas, keys):
     admin = created_key(keys, "shop", "--role", "admin", "--role", "read")
-    assert httpx2.get(f"{replicas.all[0].url}/metrics").status_code == 200
-    assert httpx2.get(f"{replicas.all[0].url}/admin/vectors", headers={"X-API-Key": admin}).status_code == 200
+    assert httpx2.get(f"{replicas.url}/metrics").status_code == 200
+    assert httpx2.get(f"{replicas.url}/admin/vectors", headers={"X-API-Key": admin}).status_code == 200
     app = create_app(Settings())
     paths = {route.path for route in app.routes if isinstance(route, Route)} | set(app.openapi()["paths"])
     assert {"/generate", "/metrics", "/admission", "/sdapi/admission"} <= paths
@@ -210,7 +190,7 @@ def test_a_body_may_be_as_large_as_the_service_allows(gateway, replicas, key):
         assert client.post("/policies/explain", content=fits, headers=json_type).status_code == 200
         here = client.post("/policies/explain", content=fits + b" ", headers=json_type)
     there = httpx2.post(
-        f"{replicas.all[0].url}/policies/explain", content=fits + b" ", headers=json_type | {"X-API-Key": key}
+        f"{replicas.url}/policies/explain", content=fits + b" ", headers=json_type | {"X-API-Key": key}
     )
     assert here.status_code == there.status_code == 413
     assert here.json() == there.json()
@@ -343,60 +323,8 @@ def test_without_a_replica_that_takes_requests_clients_are_told_to_come_back(tmp
             assert answer.headers["retry-after"] == "1"
 
 
-class Caller:
-    """Asks the same again and again, nothing twice, and keeps what was not as it should be."""
-
-    def __init__(self, gateway: Gateway, key: str, ask: Callable[[httpx2.Client], str | None]) -> None:
-        self._gateway, self._key, self._ask = gateway, key, ask
-        self._ended = threading.Event()
-        self.asked, self.wrong = 0, list[str]()
-
-    def run(self) -> None:
-        with self._gateway.client(self._key) as client:
-            while not self._ended.is_set():
-                self.asked += 1
-                try:
-                    wrong = self._ask(client)
-                except httpx2.TransportError as error:
-                    wrong = repr(error)
-                if wrong is not None:
-                    self.wrong.append(wrong)
-                self._ended.wait(0.5)
-
-    def end(self) -> None:
-        self._ended.set()
-
-
-def asked_for_images(client: httpx2.Client) -> str | None:
-    answer = client.post("/generate", json=QUICK)
-    return None if answer.status_code == 200 else answer.text
-
-
-def asked_for_long(client: httpx2.Client) -> str | None:
-    answer = client.post("/generate", json={**LONG, "num_inference_steps": 15})
-    return None if answer.status_code == 200 else answer.text
-
-
-def streamed(client: httpx2.Client) -> str | None:
-    answer = client.post("/generate", json={**QUICK, "stream": True})
-    is_whole = answer.status_code == 200 and events_of(answer.text)[-1].name == "done"
-    return None if is_whole else answer.text
-
-
-def job_made(client: httpx2.Client) -> str | None:
-    accepted = client.post("/jobs", json=QUICK)
-    if accepted.status_code != 202:
-        return accepted.text
-    while True:
-        answer = client.get(accepted.headers["location"])
-        if answer.status_code != 200 or has_ended(answer.json()):
-            return None if answer.status_code == 200 and answer.json()["state"] == "done" else answer.text
-        time.sleep(0.05)
-
-
 def test_replicas_are_restarted_one_after_another_and_no_request_is_lost(gateway, replicas, key):
-    kinds = (asked_for_images, asked_for_long, streamed, job_made)
-    callers = [Caller(gateway, key, ask) for ask in kinds]
+    callers = [Caller(gateway, key, ask) for ask in KINDS]
     with ThreadPoolExecutor(max_workers=len(callers)) as pool:
         running = [pool.submit(caller.run) for caller in callers]
         try:
