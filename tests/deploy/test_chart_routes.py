@@ -10,7 +10,7 @@ from starlette.routing import Route
 from service.app import create_app
 from service.settings import Settings
 
-PRIVATE = ("/startupz", "/healthz", "/readyz", "/metrics", "/admin")
+PRIVATE = ("/startupz", "/healthz", "/readyz", "/metrics", "/admin", "/admission", "/sdapi/admission")
 
 
 @pytest.fixture(scope="module")
