@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def container_tool() -> str:
     for tool in filter(None, (os.environ.get("CONTAINER_TOOL"), "docker", "podman")):
         if shutil.which(tool) and subprocess.run([tool, "info"], capture_output=True).returncode == 0:
             return tool
-    raise AssertionError("Containers are run by docker or podman, and neither works here. Set CONTAINER_TOOL.")
+    raise AssertionError(
+        "Containers are run by docker or podman, and neither works here. Set CONTAINER_TOOL."
+    )
 
 
 def run_once(image: str, *arguments: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -69,16 +72,15 @@ class Container:
         deadline = time.monotonic() + READY_TIMEOUT_S
         url = self.url
         while True:
-            try:
+            with suppress(httpx2.TransportError):
                 if httpx2.get(f"{url}/readyz").status_code == 200:
                     return
-            except httpx2.TransportError:
-                pass
-            assert self.is_running() and time.monotonic() < deadline, self.logs()
+            self._check_it_may_yet(deadline)
             time.sleep(0.1)
 
-    def is_running(self) -> bool:
-        return bool(self.state()["Running"])
+    def _check_it_may_yet(self, deadline: float) -> None:
+        assert self.state()["Running"], self.logs()
+        assert time.monotonic() < deadline, self.logs()
 
     def state(self) -> dict[str, Any]:
         (inspected,) = json.loads(_said("inspect", self.id).stdout)
@@ -92,7 +94,7 @@ class Container:
     def until_said(self, text: str) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while text not in self.logs():
-            assert self.is_running() and time.monotonic() < deadline, self.logs()
+            self._check_it_may_yet(deadline)
             time.sleep(0.05)
 
     def key(self) -> str:

@@ -8,6 +8,7 @@ The driver's library is known when a container runs: it is linked against by its
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,11 +20,11 @@ with TemporaryDirectory() as stubs:
     os.environ |= {"TRITON_CACHE_DIR": str(folder), "TRITON_LIBCUDA_PATH": stubs}
     from triton.backends.nvidia.driver import CudaUtils
 
-    try:
+    with suppress(ImportError):  # without the driver it can be compiled, and not loaded
         CudaUtils()
-    except ImportError:
-        pass  # without the driver it cannot be loaded, only compiled
 compiled = [*folder.glob("*/cuda_utils.*.so")]
 if len(compiled) != 1:
-    sys.exit(f"One compiled bridge was expected below {folder}, not {len(compiled)}: Triton compiles it otherwise now.")
+    sys.exit(
+        f"One compiled bridge was expected below {folder}, not {len(compiled)}: Triton compiles it otherwise now."
+    )
 print(f"Compiled {compiled[0]}.")

@@ -1,6 +1,6 @@
 """Adds Debian's packages to a bill of materials, and sees that the whole is valid CycloneDX.
 
-    python debian_components.py PYTHON.cdx.json DPKG-STATUS WHOLE.cdx.json
+python debian_components.py PYTHON.cdx.json DPKG-STATUS WHOLE.cdx.json
 """
 
 import json

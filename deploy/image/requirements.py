@@ -1,6 +1,6 @@
 """Prints what an image installs besides Trimtab itself: its dependencies and those of the extras that are asked for.
 
-    python3 requirements.py DEVICE EXTRAS      DEVICE: gpu or cpu; EXTRAS: c2pa,otel
+python3 requirements.py DEVICE EXTRAS      DEVICE: gpu or cpu; EXTRAS: c2pa,otel
 """
 
 import sys

@@ -92,7 +92,9 @@ def test_variables_of_the_image_are_settings_and_none_opens_it():
 
 
 def test_the_version_is_the_projects_and_the_charts():
-    (version,) = (rest.partition("=")[2] for name, rest in instructions() if (name, rest[:8]) == ("ARG", "VERSION="))
+    (version,) = (
+        rest.partition("=")[2] for name, rest in instructions() if (name, rest[:8]) == ("ARG", "VERSION=")
+    )
     assert version == PROJECT["project"]["version"]
     assert f'appVersion: "{version}"' in (CHART / "Chart.yaml").read_text()
     assert chart().values["image"]["repository"] == "trimtab"

@@ -15,10 +15,18 @@ ROOT = Path(__file__).parents[2]
 IMAGE = os.environ.get("CONTAINER_IMAGE", "")
 USER = 10001
 COMPILERS = ("gcc", "g++", "cc", "c++", "clang", "ld", "as", "make", "nvcc", "tcc", "cargo", "go", "pip")
-WANTED = {"prompt": "a photo of a doctor", "num_images": 1, "seed": 1, "num_inference_steps": 4, "policy": "default"}
+WANTED = {
+    "prompt": "a photo of a doctor",
+    "num_images": 1,
+    "seed": 1,
+    "num_inference_steps": 4,
+    "policy": "default",
+}
 MOST_BYTES = {"cpu": 1_600_000_000, "gpu": 9_000_000_000}
 
-pytestmark = pytest.mark.skipif(not IMAGE, reason="scripts/test-image IMAGE runs it on an image that was built")
+pytestmark = pytest.mark.skipif(
+    not IMAGE, reason="scripts/test-image IMAGE runs it on an image that was built"
+)
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +147,26 @@ def test_the_charts_other_commands_are_there(served):
 
 
 def test_there_is_no_compiler_in_it(served):
-    names = [word for name in COMPILERS for word in ("-name", name, "-o", "-name", f"*-linux-gnu-{name}", "-o")]
-    found = served.run("find", "/", "-xdev", "(", *names[:-1], ")", "(", "-type", "f", "-o", "-type", "l", ")", "-perm", "/111")
+    names = [
+        word for name in COMPILERS for word in ("-name", name, "-o", "-name", f"*-linux-gnu-{name}", "-o")
+    ]
+    found = served.run(
+        "find",
+        "/",
+        "-xdev",
+        "(",
+        *names[:-1],
+        ")",
+        "(",
+        "-type",
+        "f",
+        "-o",
+        "-type",
+        "l",
+        ")",
+        "-perm",
+        "/111",
+    )
     assert found.stdout == ""
     assert served.run("sh", "-c", "ls /usr/include/*.h").returncode != 0
 
@@ -159,7 +185,11 @@ def test_what_python_runs_is_compiled_to_bytecode(served):
 
 
 def test_the_bill_of_materials_is_what_is_installed_in_the_pinned_versions(materials, served):
-    listed = {one["name"].lower(): one["version"] for one in materials["components"] if "pypi" in one.get("purl", "")}
+    listed = {
+        one["name"].lower(): one["version"]
+        for one in materials["components"]
+        if "pypi" in one.get("purl", "")
+    }
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
     pinned = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pins.items()}
     for name in ("torch", "diffusers"):
@@ -180,7 +210,9 @@ def test_the_bill_of_materials_is_what_is_installed_in_the_pinned_versions(mater
 
 
 def test_the_bill_of_materials_has_debians_packages(materials, served):
-    listed = {one["purl"] for one in materials["components"] if one.get("purl", "").startswith("pkg:deb/debian/")}
+    listed = {
+        one["purl"] for one in materials["components"] if one.get("purl", "").startswith("pkg:deb/debian/")
+    }
     said = served.run("dpkg-query", "--show", "--showformat", "${Package}\n").stdout.split()
     assert {re.findall(r"debian/([^@]+)@", one)[0].replace("%2B", "+") for one in listed} == set(said)
     assert {"libc6", "python3.11", "tini"} <= set(said)
