@@ -120,6 +120,18 @@ def test_no_stage_is_taken_as_latest_and_nothing_is_built_from_source():
                 assert "--constraint constraints.txt" in command or "--no-index --no-deps" in command
 
 
+def test_arguments_are_declared_in_the_stage_that_reads_them():
+    """Not every builder hands them on to the stages that are made from it."""
+    declared: set[str] = set()
+    for name, rest in instructions():
+        if name == "FROM":
+            declared = {"BASE"}
+        elif name == "ARG":
+            declared.add(rest.partition("=")[0])
+        elif name in ("RUN", "LABEL"):
+            assert set(re.findall(r"\$\{(\w+)\}", rest)) <= declared, rest
+
+
 def test_compilers_are_in_no_stage_that_the_image_is():
     installed = " ".join(rest for name, rest in last_stage() if name == "RUN")
     assert re.findall(r"--no-install-recommends ([\w .-]+)", installed) == ["ca-certificates python3 tini "]

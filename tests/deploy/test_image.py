@@ -171,6 +171,25 @@ def test_there_is_no_compiler_in_it(served):
     assert served.run("sh", "-c", "ls /usr/include/*.h").returncode != 0
 
 
+def test_triton_has_its_bridge_to_the_driver_where_there_is_triton(served):
+    found = served.run(
+        "python",
+        "-c",
+        "import hashlib, importlib.util, pathlib, sysconfig\n"
+        "if importlib.util.find_spec('triton') is not None:\n"
+        "    import triton.backends.nvidia as nvidia\n"
+        "    from triton.runtime.build import platform_key\n"
+        "    from triton.runtime.cache import get_cache_manager\n"
+        "    code = pathlib.Path(nvidia.__file__).with_name('driver.c').read_text()\n"
+        "    cache = get_cache_manager(hashlib.sha256((code + platform_key()).encode()).hexdigest())\n"
+        "    print(cache.get_file('cuda_utils' + sysconfig.get_config_var('EXT_SUFFIX')))",
+    )
+    assert found.returncode == 0, found.stderr
+    if not found.stdout:
+        pytest.skip("an image for CPUs has no Triton")
+    assert found.stdout.startswith("/opt/trimtab/share/triton/")
+
+
 def test_what_python_runs_is_compiled_to_bytecode(served):
     """It could not be kept later, and would be compiled at every start."""
     missing = served.run(
