@@ -140,10 +140,12 @@ def test_the_service_has_what_it_writes_to():
     assert writable == {mount["mountPath"] for mount in mounts if not mount.get("readOnly")}
 
 
-def test_redis_forgets_nothing():
+def test_redis_forgets_nothing_and_answers_the_service_without_a_password():
     command = SERVICES["redis"]["command"]
     options = dict(zip(command[1::2], command[2::2], strict=True))
     assert (options["--maxmemory-policy"], options["--appendonly"]) == ("noeviction", "yes")
+    assert options["--protected-mode"] == "no"
+    assert "ports" not in SERVICES["redis"]
 
 
 def test_prometheus_takes_its_file_with_the_charts_alerts(tmp_path):
