@@ -334,9 +334,12 @@ def test_a_service_whose_engine_broke_down_is_not_ready(options, until_ready):
                 answer = client.post("/generate", json=QUICK)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
                 assert "secret" not in answer.text
+                assert "Try again" in answer.json()["error"]["cure"]
+                assert int(answer.headers["retry-after"]) >= 1
         for probe in ("/readyz", "/healthz"):  # it is alive no more: nothing but a restart helps
             answer = client.get(probe)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
+            assert int(answer.headers["retry-after"]) >= 1
         assert client.get("/startupz").status_code == 200
         assert counted(client, "trimtab_ready") == 0
 
@@ -347,6 +350,8 @@ def test_more_than_may_wait_is_refused_before_any_work(options, until_ready):
         answer = client.post("/generate", json={**QUICK, "num_images": 3})
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "queue_full")
         assert "at most 2 images at once" in answer.json()["error"]["message"]
+        assert (answer.json()["error"]["field"], answer.json()["error"]["value"]) == ("num_images", 3)
+        assert answer.json()["error"]["cure"] == "Ask for at most 2 images at once."
         assert answer.headers["x-should-retry"] == "false"
         assert client.post("/generate", json={**QUICK, "num_images": 2}).status_code == 200
         assert counted(client, 'trimtab_requests_total{outcome="queue_full"}') == 1
