@@ -115,6 +115,9 @@ class Worker:
     async def _work(self, work: Work, hold: Hold) -> None:
         async with self._places.kept(hold):
             await work.run()
+            if work.found_no_room:
+                self._places.has_no_room(hold.tenant)
+                return
         self._places.may_have_room(hold.tenant)
 
     def _over(self, work: Work) -> None:
