@@ -118,9 +118,7 @@ def _explained_full(refusal: Refusal, error: diffusion.QueueFullError, family: F
         field, cure = family.name_of("num_images"), f"Ask for at most {error.limit} images at once."
     else:
         field, cure = None, f"Try again in {math.ceil(error.retry_after_s or 1)} seconds."
-    return ErrorDetail(
-        code=refusal.code, message=str(error), field=field, value=error.requested, cure=cure
-    )
+    return ErrorDetail(code=refusal.code, message=str(error), field=field, value=error.requested, cure=cure)
 
 
 def _cure(error: Exception) -> str:

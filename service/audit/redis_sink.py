@@ -26,9 +26,9 @@ class RedisSink:
     """One chain of all replicas, so that its head stands for every image of every one of them.
 
     Redis compares the end of the stream and appends in one step: whoever knew an older end is refused, reads the new
-    one and tries again. A call whose answer was lost is not repeated blindly: its line is looked for first. Where a line
-    that was there is there no more (a Redis that came back without its data, or whose replica had not heard of it), a gap
-    says so before anything else.
+    one and tries again. A call whose answer was lost is not repeated blindly: its line is looked for first. Where a
+    line that was there is there no more (a Redis that came back without its data, or whose replica had not heard of
+    it), a gap says so before anything else.
     """
 
     def __init__(self, url: str) -> None:

@@ -124,7 +124,9 @@ def test_metrics_count_how_jobs_end(client, until):
     assert (count("done"), count("set_aside")) == (before[0] + 1, before[1] + 1)
 
 
-def test_a_job_that_found_no_room_in_the_queue_is_tried_again_after_a_while(narrow_client, until, monkeypatch):
+def test_a_job_that_found_no_room_in_the_queue_is_tried_again_after_a_while(
+    narrow_client, until, monkeypatch
+):
     client, tries = narrow_client, 0
     loop = client.app.state.readiness.generation().loaded.engine._loop
 
