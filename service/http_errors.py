@@ -22,7 +22,7 @@ from service.allowed_methods import allowed_methods
 from service.errors import RequestError, ServiceError
 from service.families import NATIVE, Family, family_of
 from service.observability.trail import current
-from service.refusals import HTTP_CODES, REFUSALS, VALIDATION_REFUSALS, Refusal
+from service.refusals import HTTP_CODES, HTTP_CURES, REFUSALS, VALIDATION_REFUSALS, Refusal
 from service.retry_headers import retry_headers
 from service.schemas import POLICY_TAGS, ErrorDetail
 from service.security_headers import API_HEADERS
@@ -93,7 +93,7 @@ def _explained(error: Exception, family: Family) -> tuple[int, ErrorDetail]:
             message=f"{error.detail.rstrip('.')}.",
             field=None,
             value=None,
-            cure="GET /docs describes the routes and what they take.",
+            cure=HTTP_CURES.get(error.status_code, "GET /docs describes the routes and what they take."),
         )
     refusal = _refusal(error)
     if isinstance(error, PolicyError):

@@ -1,7 +1,7 @@
 """What each error is answered with: one table of HTTP statuses and codes.
 
-Entry points: `Refusal`, `REFUSALS`, read along an error's ancestors, nearest first; `VALIDATION_REFUSALS` and
-`HTTP_CODES` for what the framework finds.
+Entry points: `Refusal`, `REFUSALS`, read along an error's ancestors, nearest first; `VALIDATION_REFUSALS`,
+`HTTP_CODES` and `HTTP_CURES` for what the framework finds.
 """
 
 from collections.abc import Mapping
@@ -123,3 +123,11 @@ HTTP_CODES: Mapping[int, str] = {
     408: "body_too_slow",
     413: "body_too_large",
 }
+
+HTTP_CURES: Mapping[int, str] = {
+    400: "Send the body as GET /docs describes it.",
+    405: "Ask by a method that the header Allow names.",
+    408: "Send the whole body sooner; where it was sent at once, see what holds it up on the way.",
+    413: "Send a smaller one; GET /docs describes what the routes take.",
+}
+"""What to do about them; about others GET /docs says it."""

@@ -52,7 +52,7 @@ class AllowanceExceeded(ServiceError):  # noqa: N818  an outcome the tenant's li
             problem, cure = "This request alone is beyond it.", f"Ask for at most {allowed} images at once."
         else:
             problem, cure = "It is used up.", f"Try again in {math.ceil(retry_after_s)} seconds."
-        super().__init__(f"The tenant's limit {limit} is {allowed}. {problem}", cure=cure)
+        super().__init__(f"The tenant's limit {limit} is {allowed}. {problem}", cure=cure, value=allowed)
         self.limit = limit
         self.allowed = allowed
         self.retry_after_s = retry_after_s

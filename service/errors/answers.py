@@ -25,7 +25,9 @@ class JobQueueFullError(ServiceError):
 
     def __init__(self, max_waiting: int, retry_after_s: int) -> None:
         super().__init__(
-            f"{max_waiting} jobs wait, and no more may.", cure=f"Try again in {retry_after_s} seconds."
+            f"{max_waiting} jobs wait, and no more may.",
+            cure=f"Try again in {retry_after_s} seconds.",
+            value=max_waiting,
         )
         self.retry_after_s = retry_after_s
 

@@ -52,6 +52,7 @@ class TooManyConnectionsError(ServiceError):
         super().__init__(
             f"{max_connections} connections are open, and no more may.",
             cure=f"Try again in {self.retry_after_s} second, and use connections more than once.",
+            value=max_connections,
         )
 
 

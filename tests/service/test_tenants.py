@@ -202,6 +202,7 @@ def test_images_of_a_minute_are_used_up_by_what_is_made_and_by_nothing_else(post
     answer = post("slow", QUICK)
     assert code(answer) == (429, "allowance_exceeded")
     assert "images_per_minute" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["value"] == 4
     assert 1 <= int(answer.headers["retry-after"]) <= 15
     assert post("plain", QUICK).status_code == 200
 

@@ -192,6 +192,7 @@ def test_a_full_queue_of_jobs_is_told_when_this_replica_takes_the_next(small, ta
         waiting = small.post("/jobs", json=QUICK).json()["id"]
         answer = small.post("/jobs", json={**QUICK, "policy": LEDGER})
         assert (answer.status_code, error_of(answer)["code"]) == (429, "job_queue_full")
+        assert error_of(answer)["value"] == 1
         assert int(answer.headers["retry-after"]) >= 1
         assert taken == []
     assert until(small, waiting, has_ended)["state"] == "done"
