@@ -52,6 +52,7 @@ class Engine:
         max_batch_rows: int = 64,
         *,
         max_waiting: int = 1024,
+        max_waiting_per_tenant: int | None = None,
         execution: str = "auto",
         weights: Mapping[str, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
@@ -71,7 +72,12 @@ class Engine:
         _, height, width = model.latent_shape(*model.default_size)
         self._loop = StepLoop(
             partial(_warm_runner, model, forward),
-            Admission(capacity, max_waiting=max_waiting, weights=weights),
+            Admission(
+                capacity,
+                max_waiting=max_waiting,
+                max_waiting_per_tenant=max_waiting_per_tenant,
+                weights=weights,
+            ),
             clock,
             native=(height, width),
         )

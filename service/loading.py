@@ -104,6 +104,7 @@ def load_service(settings: Settings) -> LoadedModel:
                 library,
                 settings.max_batch_rows,
                 max_waiting=settings.max_waiting,
+                max_waiting_per_tenant=settings.max_waiting_per_tenant,
                 execution=settings.execution,
                 weights=settings.configured_policies.shares,
             )

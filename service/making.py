@@ -5,8 +5,8 @@ Entry points: `Making`, `MadeRun`.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from diffusion import (
     GeneratedImage,
     Order,
     Row,
+    RowTooLargeError,
     Sampling,
     SamplingError,
     Started,
@@ -26,7 +27,7 @@ from diffusion import (
 from policies.image_plan import ImagePlan, joined_negative_prompt
 from service import happenings
 from service.deadline import Deadline
-from service.errors import ImpossibleStepsError, OutOfTimeError, TooFewStepsError
+from service.errors import ImageTooLargeError, ImpossibleStepsError, OutOfTimeError, TooFewStepsError
 from service.happenings import Told
 from service.loading import LoadedModel
 from service.observability.tracing import Attributes
@@ -119,7 +120,7 @@ class _Batch:
             preview_every=self._preview_every,
             waiting_every_s=WAITING_TOLD_EVERY_S,
         )
-        with Stages() as stages:
+        with self._refused_by_name(), Stages() as stages:
             stages.enter("queue")
             async with aclosing(stream) as events:
                 async for event in events:
@@ -151,6 +152,23 @@ class _Batch:
             queue_s=started - submitted,
             generate_s=time.perf_counter() - started,
         )
+
+    @contextmanager
+    def _refused_by_name(self) -> Iterator[None]:
+        """Raise ImageTooLargeError where the device could not hold an image of the plan even alone."""
+        try:
+            yield
+        except RowTooLargeError as error:
+            request, (default_height, default_width) = self._planned.request, self._loaded.model.default_size
+            height, width = request.height or default_height, request.width or default_width
+            field, pixels = ("height", height) if height >= width else ("width", width)
+            raise ImageTooLargeError(
+                f"An image of {height} x {width} pixels takes {error.unet_rows} rows of the U-Net, and the device "
+                f"holds {error.capacity} of this size.",
+                field=field,
+                value=pixels,
+                cure="Ask for a smaller image, or for guidance_scale 1, which takes one row.",
+            ) from error
 
 
 def prepared_orders(loaded: LoadedModel, planned: Planned, plans: Sequence[ImagePlan]) -> list[Order]:

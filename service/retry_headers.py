@@ -7,7 +7,13 @@ import math
 
 import diffusion
 import vectors
-from service.errors import AllowanceExceeded, LoadFailedError, OutOfTimeError, UnsteeredImageError
+from service.errors import (
+    AllowanceExceeded,
+    EngineDownError,
+    LoadFailedError,
+    OutOfTimeError,
+    UnsteeredImageError,
+)
 
 _HOPELESS = (
     LoadFailedError,
@@ -18,6 +24,9 @@ _HOPELESS = (
 )
 """Failures that another try would only meet again; one whose time was up would add to what took it so long."""
 
+_ENGINE_BACK_AFTER_S = 5
+"""When to come back to a replica whose engine failed: it has begun anew by then, or another replica answers."""
+
 
 def retry_headers(error: Exception) -> dict[str, str]:
     """Return the headers that say when to try again, or that it is of no use; {} where nobody knows.
@@ -27,6 +36,8 @@ def retry_headers(error: Exception) -> dict[str, str]:
     if _is_hopeless(error):
         return {"x-should-retry": "false"}
     retry_after_s: float | None = getattr(error, "retry_after_s", None)
+    if isinstance(error, diffusion.EngineFailedError | EngineDownError):
+        retry_after_s = _ENGINE_BACK_AFTER_S
     if retry_after_s is None:
         return {}
     return {

@@ -1,4 +1,7 @@
-"""Ten thousand images over HTTP, of all kinds: memory, threads and file descriptors stay as they are."""
+"""Ten thousand images over HTTP, of all kinds: memory, threads and file descriptors stay as they are.
+
+Counted are the images that came; those of requests that are refused or given up are asked for on top.
+"""
 
 from __future__ import annotations
 

@@ -145,9 +145,9 @@ class FileSink:
         descriptor = os.open(beginning, flags, _MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.rename(self._path, next_full(self._path))
-            # A link, unlike a rename, fails where another process has begun a file there meanwhile.
-            os.link(beginning, self._path)
+            full = next_full(self._path)
+            os.rename(self._path, full)
+            self._begin(beginning, full)
         except BaseException:
             os.close(descriptor)
             raise
@@ -156,6 +156,17 @@ class FileSink:
         _sync_folder(self._path.parent)
         os.close(self._descriptor)
         self._descriptor, self._size = descriptor, 0
+
+    def _begin(self, beginning: Path, full: Path) -> None:
+        """Put the next file in the full one's place; where that cannot be, the full one is back there."""
+        try:
+            # A link, unlike a rename, fails where another process has begun a file there meanwhile.
+            os.link(beginning, self._path)
+        except FileExistsError:
+            raise
+        except OSError:
+            os.rename(full, self._path)
+            raise
 
     def _lock(self, descriptor: int) -> None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

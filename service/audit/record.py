@@ -131,12 +131,12 @@ class WithdrawnEntry(_Entry):
 
 
 class GapEntry(_Entry):
-    """The log could not be written for a time, or its end was damaged."""
+    """The log could not be written for a time, or its end was damaged or lost."""
 
     kind: Literal["gap"] = "gap"
     time: datetime
     since: datetime | None = None
-    """When it could be written no more; None where a process ended in the middle of a line."""
+    """When it could be written no more; None where lines were damaged or lost."""
     reason: str
     unrecorded_images: int
     """Made meanwhile without a line: only where `audit_required` is off."""

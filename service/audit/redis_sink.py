@@ -5,9 +5,11 @@ Entry points: `RedisSink`, `SHARED_CHAIN`.
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from service.audit.chain import Head, UnsoundLineError, chained, genesis, read_line
+from service.audit.record import GapEntry
 from service.errors import AuditLogError, AuditUnavailableError, StateUnavailableError
 from service.state.redis_audit import RedisAuditStream
 
@@ -24,18 +26,22 @@ class RedisSink:
     """One chain of all replicas, so that its head stands for every image of every one of them.
 
     Redis compares the end of the stream and appends in one step: whoever knew an older end is refused, reads the new
-    one and tries again. A call whose answer was lost is not repeated blindly: its line is looked for first.
+    one and tries again. A call whose answer was lost is not repeated blindly: its line is looked for first. Where a
+    line that was there is there no more (a Redis that came back without its data, or whose replica had not heard of
+    it), a gap says so before anything else.
     """
 
     def __init__(self, url: str) -> None:
         """Take an address as `service.state.address.parse_address` reads it; nothing is connected yet."""
         self._stream = RedisAuditStream(url)
         self._head: Head | None = None
+        self._kept: Head | None = None
+        """The last head that was seen in the stream: nothing takes it away but the loss of lines."""
 
     def open(self) -> Head:
         """Read the end of the chain; raises AuditLogError."""
         try:
-            self._head = self._read_head()
+            self._head = self._kept = self._read_head()
         except StateUnavailableError as error:
             raise AuditLogError(
                 "The audit log's Redis cannot be reached.",
@@ -66,10 +72,10 @@ class RedisSink:
         # Read after the head: whatever is carried out later than this makes the append below fail.
         for head in unanswered:
             if self._has(head):
-                self._head = None
+                self._head, self._kept = None, head
                 return head
         head, lines = before, []
-        for content in contents:
+        for content in (*self._lost(before), *contents):
             text, head = chained(SHARED_CHAIN, head, content)
             lines.append((text, head.digest))
         self._head = None
@@ -83,8 +89,17 @@ class RedisSink:
             return None
         if not is_appended:
             return None
-        self._head = head
+        self._head = self._kept = head
         return head
+
+    def _lost(self, end: Head) -> list[Mapping[str, Any]]:
+        """Return what is to be said of lines that were there and are not, now that the stream has this end."""
+        kept = self._kept
+        if kept is None or kept.sequence == 0 or kept == end or self._has(kept):
+            return []
+        logger.error("The audit log in Redis has lost lines: it had %s, and ends at %s.", kept, end)
+        reason = f"the stream had {kept} and has it no more: it ended at line {end.sequence}"
+        return [GapEntry(time=datetime.now(UTC), reason=reason, unrecorded_images=0).content()]
 
     def _has(self, head: Head) -> bool:
         """Return whether the stream has the line that makes this head."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from service.callers import Caller
 from service.draining import Draining
-from service.errors import JobQueueFullError, StateUnavailableError
+from service.errors import JobQueueFullError, ShuttingDownError, StateUnavailableError
 from service.generation import Generation
 from service.holding import counted
 from service.jobs.calls import Calls
@@ -22,6 +22,7 @@ from service.jobs.following import LAST_ID, Following
 from service.jobs.plan import JobPlan
 from service.jobs.telling import progress_in
 from service.observability.trail import current
+from service.serving import RETRY_AFTER_S
 from service.state.allowances import Allowances
 from service.state.jobs import FIRST, JobRecord, NewJob
 from service.state.shared import SharedState
@@ -45,8 +46,11 @@ class JobDesk:
     ) -> JobResponse:
         """Plan the images of a request and let them wait for a worker; with the client's `key` they do so once.
 
-        Raises what `Generation.plan` raises, AllowanceExceeded and JobQueueFullError.
+        Raises what `Generation.plan` raises, AllowanceExceeded, JobQueueFullError, and ShuttingDownError where the job
+        would end with this process.
         """
+        if self._draining.has_begun and self._shared.store == "memory":
+            raise ShuttingDownError(RETRY_AFTER_S)
         created_s = time.time()
         # A store that hangs adds what it was asked to when it goes on: who asks again with a key asks for the same job.
         await self._calls(self._shared.check)
@@ -59,9 +63,9 @@ class JobDesk:
             raise JobQueueFullError(self._max_waiting, _room_within_s(generation))
         request = body.request()
         # What cannot be followed takes nothing from the allowance.
-        await generation.check(request, caller)
+        checked = await generation.check(request, caller)
         await counted(self._allowances, caller.tenant, request.num_images)
-        planned = (await generation.plan(request, caller)).model_copy(update={"id": id})
+        planned = (await generation.plan(request, caller, checked)).model_copy(update={"id": id})
         trail = current()
         plan = JobPlan(
             planned=planned,

@@ -51,12 +51,16 @@ class Places:
                 self._allowances.take, claim.tenant, allowance, images, waits_as=claim.id
             )
         except AllowanceExceeded:
-            self._full_until_s[claim.tenant] = self._clock() + PLACE_RETRY_S
+            self.has_no_room(claim.tenant)
             return None
 
     def kept(self, hold: Hold) -> AbstractAsyncContextManager[None]:
         """Keep the places of a job until the block ends."""
         return kept(self._allowances, hold)
+
+    def has_no_room(self, tenant: str) -> None:
+        """Hear that a job of the tenant could not begin: others are asked for meanwhile."""
+        self._full_until_s[tenant] = self._clock() + PLACE_RETRY_S
 
     def may_have_room(self, tenant: str) -> None:
         """Hear that a job of the tenant is over: its next one may begin."""

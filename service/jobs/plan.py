@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from service.deadline import Deadline
 from service.errors import UnreadablePlanError
 from service.planned import Planned
 
@@ -25,6 +26,13 @@ class JobPlan(BaseModel):
     """Of the same, where it is traced."""
     expires_s: float | None = None
     """When its images are of no use any more, in seconds since 1970; None for never."""
+
+    def deadline(self) -> Deadline | None:
+        """Return when the images are of no use any more, on this replica's clock; None for never."""
+        timeout_s = self.planned.request.timeout_s
+        if self.expires_s is None or timeout_s is None:
+            return None
+        return Deadline.at(self.expires_s, timeout_s)
 
     def to_json(self) -> str:
         """Return it as JSON."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from diffusion import EngineFailedError, QueueFullError
-from service.deadline import Deadline
 from service.errors import (
     AuditUnavailableError,
     OtherModelError,
@@ -72,6 +71,8 @@ class Work:
         self._fate: Fate | None = None
         self._is_underway = asyncio.Event()
         self._began_s = time.perf_counter()
+        self.found_no_room = False
+        """Whether it was given back because the engine's queue was full: trying again at once would be in vain."""
 
     async def underway(self) -> None:
         """Wait until its images count as the engine's, or it has ended."""
@@ -119,7 +120,7 @@ class Work:
             self._follow(plan)
             _check_model(planned, self._generation)
             self._teller.images = len(planned.images)
-            deadline = _deadline(plan)
+            deadline = plan.deadline()
             if deadline is not None:
                 deadline.left_s()
             generated = await self._generation.attempt(planned, self._hear, plan.preview_every, deadline)
@@ -151,7 +152,8 @@ class Work:
                 # As if the replica had been killed: the claim lapses, and the attempt counts.
                 logger.warning("Job %s is left to be claimed anew: %s", self.id, error)
                 return None
-            case QueueFullError() | AuditUnavailableError():
+            case QueueFullError() | AuditUnavailableError() as error:
+                self.found_no_room = isinstance(error, QueueFullError)
                 await self._release()
                 return None
             case BaseException() as error:
@@ -230,14 +232,6 @@ class Work:
     def _hear(self, happening: Happening) -> None:
         self._is_underway.set()
         self._teller.hear(happening)
-
-
-def _deadline(plan: JobPlan) -> Deadline | None:
-    """Return when the job's images are of no use any more, on this replica's clock."""
-    timeout_s = plan.planned.request.timeout_s
-    if plan.expires_s is None or timeout_s is None:
-        return None
-    return Deadline.at(plan.expires_s, timeout_s)
 
 
 def _check_model(planned: Planned, generation: Generation) -> None:

@@ -115,6 +115,9 @@ class Worker:
     async def _work(self, work: Work, hold: Hold) -> None:
         async with self._places.kept(hold):
             await work.run()
+            if work.found_no_room:
+                self._places.has_no_room(hold.tenant)
+                return
         self._places.may_have_room(hold.tenant)
 
     def _over(self, work: Work) -> None:
@@ -164,9 +167,13 @@ class Worker:
         return bool(unmade)
 
     async def _wind_up(self) -> None:
-        """Wait for what is being made until the grace period is over, then give it back."""
-        # In memory jobs end with the process, and nobody can ask for their answers any more.
-        while self._works and not self._draining.is_over and self._shared.store != "memory":
+        """Wait for what is being made until the grace period is over, then give it back.
+
+        In memory jobs end with the process: they are made for as long as somebody can ask for their answers.
+        """
+        while self._works and not self._draining.is_over:
+            if self._shared.store == "memory" and self._draining.has_left:
+                break
             await asyncio.wait(self._works.values(), timeout=0.1)
         for work in self._works:
             work.give_up("released")

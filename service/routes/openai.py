@@ -56,6 +56,8 @@ async def generate_images(
     asked = body.request()
 
     async def make() -> Response:
+        # Counting tokens may wait for a prompt that is being encoded: a full queue is told before.
+        serving.generation.check_room(asked, caller)
         prompt_tokens = await asyncio.to_thread(loaded.model.count_tokens, asked.prompt)
         if body.stream:
             height, width = loaded.model.default_size

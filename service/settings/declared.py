@@ -89,6 +89,9 @@ class Declared(BaseSettings):
         "auto takes the fastest.",
     )
     max_waiting: int = Field(default=1024, ge=1, description="Images that may wait for the engine.")
+    max_waiting_per_tenant: int | None = Field(
+        default=None, ge=1, description="Of these, images of any one tenant. Default: all of them."
+    )
     max_vector_norm: float = Field(
         default=20.0,
         gt=0,

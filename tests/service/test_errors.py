@@ -174,6 +174,7 @@ def test_a_huge_body_is_refused(client):
         error = answer.json()["error"]
         assert error["code"] == "body_too_large"
         assert "65536 bytes" in error["message"]
+        assert "smaller" in error["cure"]
 
 
 def test_a_long_value_is_echoed_in_part(client):
@@ -188,6 +189,7 @@ def test_unknown_route_and_method(client):
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
     assert answer.json()["error"]["code"] == "wrong_method"
+    assert "Allow" in answer.json()["error"]["cure"]
 
 
 def test_the_example_of_the_interface_is_accepted(client):

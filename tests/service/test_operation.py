@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import service.readiness
-from diffusion import Engine, Order, Row, Sampling
+from diffusion import DiffusionModel, Engine, Order, Row, Sampling
 from policies.document import Policy
 from service.app import create_app
 from service.loading import LoadedModel, load_service
@@ -334,19 +334,43 @@ def test_a_service_whose_engine_broke_down_is_not_ready(options, until_ready):
                 answer = client.post("/generate", json=QUICK)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
                 assert "secret" not in answer.text
+                assert "Try again" in answer.json()["error"]["cure"]
+                assert int(answer.headers["retry-after"]) >= 1
         for probe in ("/readyz", "/healthz"):  # it is alive no more: nothing but a restart helps
             answer = client.get(probe)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_failed")
+            assert int(answer.headers["retry-after"]) >= 1
         assert client.get("/startupz").status_code == 200
         assert counted(client, "trimtab_ready") == 0
 
 
-def test_more_than_may_wait_is_refused_before_any_work(options, until_ready):
+def test_more_than_may_wait_is_refused_before_any_work(options, until_ready, monkeypatch):
+    read: list[str] = []
+    count_tokens = DiffusionModel.count_tokens
+
+    def told(model: DiffusionModel, prompt: str) -> int:
+        read.append(prompt)
+        return count_tokens(model, prompt)
+
     with TestClient(create_app(Settings(**{**options, "max_waiting": 2}))) as client:
         until_ready(client.get)
+        monkeypatch.setattr(DiffusionModel, "count_tokens", told)
+        others = (
+            ("/v1/images/generations", {"n": 3}),
+            ("/v1/images/generations", {"n": 3, "stream": True}),
+            ("/sdapi/v1/txt2img", {"batch_size": 3}),
+        )
+        for path, changes in others:
+            refused = client.post(path, json={"prompt": QUICK["prompt"], **changes})
+            assert (refused.status_code, refused.headers["x-should-retry"]) == (429, "false")
+            assert "at most 2 images at once" in refused.text
         answer = client.post("/generate", json={**QUICK, "num_images": 3})
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "queue_full")
         assert "at most 2 images at once" in answer.json()["error"]["message"]
+        assert (answer.json()["error"]["field"], answer.json()["error"]["value"]) == ("num_images", 3)
+        assert answer.json()["error"]["cure"] == "Ask for at most 2 images at once."
         assert answer.headers["x-should-retry"] == "false"
+        assert read == []
         assert client.post("/generate", json={**QUICK, "num_images": 2}).status_code == 200
-        assert counted(client, 'trimtab_requests_total{outcome="queue_full"}') == 1
+        assert QUICK["prompt"] in read
+        assert counted(client, 'trimtab_requests_total{outcome="queue_full"}') == 1 + len(others)

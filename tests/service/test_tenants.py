@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from held_engines import slow_steps
+from held_engines import held_steps, slow_steps
 from PIL import Image
 
 from service.app import create_app
@@ -67,7 +68,7 @@ def agreeing(options, library, tmp_path_factory: pytest.TempPathFactory) -> Mapp
 @pytest.fixture(scope="module")
 def held(agreeing, keys, until_ready) -> Iterator[TestClient]:
     """A service with a floor and tenants."""
-    settings = Settings(**agreeing, keys=keys[0], tenants=TENANTS)
+    settings = Settings(**agreeing, keys=keys[0], tenants=TENANTS, max_waiting_per_tenant=10)
     with TestClient(create_app(settings)) as client:
         until_ready(client.get)
         yield client
@@ -201,6 +202,7 @@ def test_images_of_a_minute_are_used_up_by_what_is_made_and_by_nothing_else(post
     answer = post("slow", QUICK)
     assert code(answer) == (429, "allowance_exceeded")
     assert "images_per_minute" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["value"] == 4
     assert 1 <= int(answer.headers["retry-after"]) <= 15
     assert post("plain", QUICK).status_code == 200
 
@@ -228,6 +230,27 @@ def test_places_are_taken_while_images_are_made_and_given_back(held, post):
         assert "concurrent_images" in answer.json()["error"]["message"]
         assert answer.headers["retry-after"] == "1"
     assert post("small", {**QUICK, "num_images": 2}).status_code == 200
+
+
+def test_a_tenant_that_fills_its_part_of_the_queue_leaves_room_for_others(held, post):
+    with ThreadPoolExecutor(max_workers=3) as pool, held_steps() as steps:
+        asked = [pool.submit(post, "plain", QUICK)]
+        steps.until_reached()
+        asked.append(pool.submit(post, "plain", {**QUICK, "num_images": 8}))
+        deadline = time.monotonic() + 120
+        while "trimtab_waiting_rows 8.0" not in held.get("/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        refused = post("plain", {**QUICK, "num_images": 3})
+        assert code(refused) == (429, "queue_full")
+        assert "8 rows of 'plain' wait, and at most 10 may" in refused.json()["error"]["message"]
+        assert int(refused.headers["retry-after"]) >= 1
+        asked.append(pool.submit(post, "other", QUICK))
+        while "trimtab_waiting_rows 9.0" not in held.get("/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        steps.let_go()
+        assert [one.result().status_code for one in asked] == [200, 200, 200]
 
 
 FAMILIES = {

@@ -1,5 +1,6 @@
 """The chain in files: restarts, rotation, full disks, and one process at a time."""
 
+import errno
 import os
 import resource
 import subprocess
@@ -75,6 +76,27 @@ def test_the_chain_goes_on_in_another_file(tmp_path):
     (tmp_path / files[1]).unlink()
     (finding,) = verdict(path).findings
     assert (finding.kind, finding.place) == ("removed", f"{files[2]}:1")
+
+
+def test_a_next_file_that_cannot_be_begun_leaves_the_full_one_where_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "audit.jsonl"
+    sink = opened(path, max_bytes=1)
+    sink.append([image(0)])
+
+    def refused(*_paths):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as without_links:
+        without_links.setattr(os, "link", refused)
+        for _ in range(2):
+            with pytest.raises(AuditUnavailableError) as refusal:
+                sink.append([image(1)])
+            assert "Operation not permitted" in refusal.value.why
+            assert os.listdir(tmp_path) == ["audit.jsonl"]
+    sink.append([image(2)])
+    assert images_in(path) == [0, 2]
+    assert len(chain_files(path)) == 2
+    assert verdict(path).is_sound
 
 
 def test_a_full_file_whose_successor_was_not_begun_is_carried_on(tmp_path):

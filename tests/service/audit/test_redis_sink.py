@@ -81,6 +81,27 @@ def test_a_stream_whose_end_was_changed_is_not_carried_on(own_server, stream):
         opened(own_server)
 
 
+def test_a_stream_that_has_lost_lines_says_so_once_before_it_goes_on(own_server, stream):
+    """As after a failover to a replica that had not heard of the last lines, or a restart without data."""
+    ours, theirs = opened(own_server), opened(own_server)
+    ours.append([image(0)])
+    theirs.append([image(1)])  # another replica's line is no loss
+    head = ours.append([image(2)])
+    assert images_in(own_server) == [0, 1, 2]
+    texts = [(placed.place.rpartition(":")[2], placed.text) for placed in chain(own_server).lines()]
+    stream.delete(AUDIT_STREAM)
+    for id, text in texts[:2]:
+        stream.xadd(AUDIT_STREAM, {"line": text, "digest": read_line(text).head.digest}, id)
+    ours.append([image(3)])
+    ours.append([image(4)])
+    theirs.append([image(5)])
+    said = [read_line(placed.text).content for placed in chain(own_server).lines()]
+    assert [one.get("image", one["kind"]) for one in said] == [0, 1, "gap", 3, 4, 5]
+    assert said[2]["reason"] == f"the stream had {head} and has it no more: it ended at line 2"
+    assert verify(chain(own_server).lines()).is_sound
+    assert [one.kind for one in verify(chain(own_server).lines(), head=head).findings] == ["head"]
+
+
 def test_an_append_whose_answer_is_lost_is_there_once(own_server, stream):
     """Redis stands still for longer than the client waits, and then does what it was asked."""
     sink = opened(own_server, "?socket_timeout=3&socket_connect_timeout=3")

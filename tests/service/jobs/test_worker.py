@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from jobs_over_http import QUICK, has_ended
 
+from diffusion import QueueFullError
 from service.app import create_app
 from service.callers import Caller
 from service.jobs.plan import JobPlan
@@ -121,3 +122,28 @@ def test_metrics_count_how_jobs_end(client, until):
     until(client, client.post("/jobs", json=QUICK).json()["id"], has_ended)
     until(client, added(client, another_model), has_ended)
     assert (count("done"), count("set_aside")) == (before[0] + 1, before[1] + 1)
+
+
+def test_a_job_that_found_no_room_in_the_queue_is_tried_again_after_a_while(
+    narrow_client, until, monkeypatch
+):
+    client, tries = narrow_client, 0
+    loop = client.app.state.readiness.generation().loaded.engine._loop
+
+    def full(_jobs: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise QueueFullError(waiting=9, requested=1, limit=9, work_ahead=1.0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "submit", full)
+        begin = time.monotonic()
+        id = client.post("/jobs", json=QUICK).json()["id"]
+        deadline = begin + 120
+        while tries < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # Once a second, or twice where a claim was under way when it was given back.
+        assert tries <= 2 * (time.monotonic() - begin + 1)
+    job = until(client, id, has_ended)
+    assert (job["state"], job["attempts"]) == ("done", 1)

@@ -48,6 +48,26 @@ def test_more_pixels_times_steps_than_may_be_is_refused_with_what_would_do(small
     assert "fewer steps" in error["cure"]
 
 
+def test_a_picture_that_the_device_could_not_hold_alone_is_refused_by_name(small):
+    engine = small.app.state.readiness.generation().loaded.engine
+    # As after a step of two rows of this size that did not fit.
+    engine._loop._admission.set_capacity(engine.model.latent_shape(24, 32)[1:], 1)
+    asked = {**QUICK, "height": 24, "width": 32, "policy": {}}
+    answer = small.post("/generate", json=asked)
+    error = error_of(answer)
+    assert (answer.status_code, error["code"], error["field"], error["value"]) == (
+        422,
+        "image_too_large",
+        "width",
+        32,
+    )
+    assert "24 x 32 pixels takes 2 rows of the U-Net, and the device holds 1" in error["message"]
+    assert "guidance_scale 1" in error["cure"]
+    job = until(small, small.post("/jobs", json=asked).json()["id"], has_ended)
+    assert (job["state"], job["error"]["code"]) == ("failed", "image_too_large")
+    assert small.post("/generate", json={**asked, "guidance_scale": 1}).status_code == 200
+
+
 def test_a_request_that_is_not_made_in_its_time_is_answered_504_and_not_to_be_repeated(small):
     with slow_steps(0.01):
         answer = small.post("/generate", json={**LONG, "num_images": 2, "timeout_s": 0.3})
@@ -161,6 +181,7 @@ def test_a_full_queue_is_told_before_anything_is_counted_with_the_time_its_work_
         # Thousands of U-Net rows x steps are ahead: more than the least that is ever told.
         assert int(answer.headers["retry-after"]) > 1
         assert float(answer.headers["retry-after-ms"]) > 1000
+        assert error_of(answer)["cure"] == f"Try again in {answer.headers['retry-after']} seconds."
         assert len(taken) == 3
     assert error_of(waiting.result())["code"] == "deadline_exceeded"
     assert small.post("/generate", json=QUICK).status_code == 200
@@ -171,6 +192,7 @@ def test_a_full_queue_of_jobs_is_told_when_this_replica_takes_the_next(small, ta
         waiting = small.post("/jobs", json=QUICK).json()["id"]
         answer = small.post("/jobs", json={**QUICK, "policy": LEDGER})
         assert (answer.status_code, error_of(answer)["code"]) == (429, "job_queue_full")
+        assert error_of(answer)["value"] == 1
         assert int(answer.headers["retry-after"]) >= 1
         assert taken == []
     assert until(small, waiting, has_ended)["state"] == "done"

@@ -62,6 +62,7 @@ def test_a_body_that_does_not_come_is_answered_408_and_the_connection_ends(impat
     assert status.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in status.lower()
     assert json.loads(body)["error"]["code"] == "body_too_slow"
+    assert "sooner" in json.loads(body)["error"]["cure"]
 
 
 def test_a_body_that_trickles_has_one_limit_for_all_of_it(impatient_url):
@@ -128,6 +129,7 @@ def test_one_connection_too_many_is_told_when_to_come_back_and_probes_are_answer
         try:
             answer = late.post(f"{crowded_url}/generate", content=BODY, headers=JSON)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "too_many_connections")
+            assert answer.json()["error"]["value"] == 8
             assert answer.headers["retry-after"] == "1"
             assert answer.headers["connection"] == "close"
             assert answer.headers["x-request-id"]

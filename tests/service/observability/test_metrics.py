@@ -215,6 +215,18 @@ def test_refusals_because_of_the_floor_are_counted_and_no_others(floored, route,
     assert {reason: count for reason, count in told.items() if count} == reasons
 
 
+def test_a_floor_that_cannot_be_met_is_counted(floored, monkeypatch):
+    """As where a replica lost a vector that its floor needs."""
+    generation, since = floored.app.state.readiness.generation(), Since(floored)
+    loaded = generation.loaded
+    left = {name: stored for name, stored in loaded.vectors.items() if name != "anti-sexual"}
+    monkeypatch.setattr(generation, "loaded", loaded.with_vectors(left))
+    for route in ("/generate", "/jobs"):
+        answer = floored.post(route, json=QUICK)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "floor_unmet")
+    assert since("floor_refusals_total", reason="unmet") == 2
+
+
 def test_the_floor_is_told_among_the_policies(floored):
     (floor,) = (dict(key[1]) for key in samples(floored) if ("role", "floor") in key[1])
     assert (floor["policy"], floor["digest"][:7]) == ("held", "sha256:")
