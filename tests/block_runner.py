@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from documented_blocks import ROOT, Block
 from warm_commands import WarmCommands
@@ -39,6 +40,13 @@ def quickened(text: str) -> str:
     for pattern, replacement in QUICKER:
         text = pattern.sub(replacement, text)
     return text
+
+
+def close_all(names: Mapping[str, object]) -> None:
+    """Close what a block left open: where a client is left to the garbage collector, its sockets may go before it."""
+    for value in names.values():
+        if not isinstance(value, type | ModuleType) and callable(close := getattr(value, "close", None)):
+            close()
 
 
 class PageRun:
@@ -79,7 +87,8 @@ class PageRun:
         return self._url
 
     def close(self) -> None:
-        """Stop the server that the page started, if it did."""
+        """Close what the page's Python opened, and stop the server that the page started, if it did."""
+        close_all(self._names)
         if self._server is not None:
             listening, process = self._server
             os.kill(listening, signal.SIGINT)

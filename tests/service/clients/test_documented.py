@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from block_runner import close_all
 
 TEXT = (Path(__file__).parents[3] / "docs" / "clients.md").read_text(encoding="utf-8")
 
@@ -16,7 +17,11 @@ def blocks(language):
 @pytest.mark.parametrize("block", blocks("python"))
 def test_a_python_block_runs_and_leaves_its_files(block, url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(block.replace("http://127.0.0.1:8000", url), "docs/clients.md", "exec"), {})
+    names: dict[str, object] = {}
+    try:
+        exec(compile(block.replace("http://127.0.0.1:8000", url), "docs/clients.md", "exec"), names)
+    finally:
+        close_all(names)
     written = re.findall(r'open\(f?"(\w+)|save\("(\w+)', block)
     stems = {name for names in written for name in names if name}
     assert {stem for path in tmp_path.iterdir() for stem in stems if path.name.startswith(stem)} == stems
