@@ -55,7 +55,7 @@ def explained(error: Exception, path: str) -> tuple[int, ErrorDetail]:
     family = family_of(path)
     status, detail = _explained(error, family)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
-        # Its address may be a picture's secret, or have a key in it: the line of its end, by the same id, has its route.
+        # Its address may be a picture's secret, or have a key in it: the line of its end has the id and the route.
         logger.error("A request failed.", exc_info=error)
     if isinstance(error, RequestError | PolicyError | RequestValidationError):
         status = family.statuses.get(status, status)
