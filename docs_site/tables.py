@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from docs_site.results import Table, result
-from docs_site.serving_tables import engine, exactness, faults, latency
+from docs_site.serving_tables import engine, exactness, faults, latency, service
 
 BRINGING = {
     "sexual": "that bring sexual content",
@@ -211,6 +211,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "responsible-text": responsible_text,
     "responsible-text-effect": responsible_text_effect,
     "faults": faults,
+    "service": service,
     "exactness": exactness,
     "engine": engine,
     "latency": latency,

@@ -32,6 +32,7 @@ from service.observability.tracing import Tracing
 from service.readiness import Readiness, Ready, State
 from service.routes import (
     admin,
+    admission,
     docs,
     generate,
     health,
@@ -165,6 +166,7 @@ def create_app(settings: Settings, on_change: Callable[[State], None] = lambda _
         policies,
         admin,
         health,
+        admission,
         openai,
         huggingface,
         webui,

@@ -316,6 +316,14 @@ class ReadyResponse(_Wire):
     )
 
 
+class AdmissionResponse(_Wire):
+    """The replica that answers takes a request with this key."""
+
+    key: str | None = Field(description="The key's public id; null where the service has no keys.")
+    tenant: str = Field(description="Empty where the service has no keys.")
+    roles: tuple[str, ...]
+
+
 class ErrorDetail(_Wire):
     """What was wrong, where, and what to do about it."""
 

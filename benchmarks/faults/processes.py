@@ -179,8 +179,9 @@ class Sentinels:
 class Replica(Process):
     """`trimtab serve` on the demo model, with a shared state."""
 
-    def __init__(self, log: Path, settings: Mapping[str, str]) -> None:
-        self.port = free_port()
+    def __init__(self, log: Path, settings: Mapping[str, str], port: int | None = None) -> None:
+        """Take a port, and with it an address, that it keeps when it is started again."""
+        self.port = free_port() if port is None else port
         self.url = f"http://127.0.0.1:{self.port}"
         self._began = 0
         variables = {f"TRIMTAB_{key.upper()}": value for key, value in settings.items()}

@@ -51,7 +51,10 @@ def main(
     part: Annotated[
         list[str] | None, typer.Option(help=f"Only this: {', '.join(PARTS)}; may be given again.")
     ] = None,
-    json_path: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
+    json_path: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write each part's figures here as it ends; those of other parts stay."),
+    ] = None,
 ) -> None:
     """Show each claim, and whether it holds; see the head of this file."""
     # So that what was started is ended, whoever ends this.
@@ -66,14 +69,18 @@ def main(
         begin = time.perf_counter()
         shown[name] = PARTS[name](quick)
         console.print(_table(shown[name], time.perf_counter() - begin))
-    if json_path is not None:
-        result = described("cpu") | {
-            "quick": quick,
-            "parts": {name: asdict(one) for name, one in shown.items()},
-        }
-        json_path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        if json_path is not None:
+            _write(json_path, name, described("cpu") | {"quick": quick} | asdict(shown[name]))
     if not all(one.holds for one in shown.values()):
         raise typer.Exit(1)
+
+
+def _write(path: Path, name: str, figures: Mapping[str, object]) -> None:
+    """Write one part's figures into the report, in the order of the parts."""
+    report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    report[name] = figures
+    ordered = {part: report[part] for part in PARTS if part in report}
+    path.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
 
 
 def _table(part: Part, seconds: float) -> Table:

@@ -1,8 +1,9 @@
 """Requests made up from a service's own OpenAPI document, and what its answers have against that document.
 
 Entry point: `asked_of`, one pass of schemathesis over every operation. The checks are all that schemathesis has but
-two. `positive_data_acceptance` does not hold of any document: whether a prompt fits the text encoder, and what may be
-asked for at once, are the model's and the settings' to say. `max_response_time` is a benchmark's matter.
+these. `positive_data_acceptance` does not hold of any document: whether a prompt fits the text encoder, and what may be
+asked for at once, are the model's and the settings' to say. `max_response_time` is a benchmark's matter. And
+`use_after_free` takes a job for gone that was given up, which its client can still read to be cancelled.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ UNKNOWABLE: Final = frozenset(
         *("height", "width", "size", "preview_every", "output_compression"),
     }
 )
+
+LEAST_TIMEOUT_S: Final = 10.0
+"""Who gives a request less time may be answered 504, as asked for; so that any other is found, nobody does."""
 
 STEPS_FIELD: Final[Mapping[str, Sequence[str]]] = {
     "/generate": ("num_inference_steps",),
@@ -147,6 +151,7 @@ def _config(examples: int, phases: Sequence[str], seed: int, key: str | None) ->
             # A service without keys lets in whatever is sent.
             "ignored_auth": {"enabled": key is not None},
         },
+        "operations": [{"include-path": "/jobs/{id}", "checks": {"use_after_free": {"enabled": False}}}],
         "generation": {"max-examples": examples, "no-shrink": True, "database": "none"},
         "phases": {
             name: {"enabled": name in phases} for name in ("examples", "coverage", "fuzzing", "stateful")
@@ -160,12 +165,16 @@ def _config(examples: int, phases: Sequence[str], seed: int, key: str | None) ->
 def _settle(case: Any, number: int) -> None:
     """Ask for few steps where a body leaves them open; of what fits the schema every other time for what all know.
 
+    What fits gives the service time.
+
     Names of policies, schedulers and models are texts to the document; made up, they would be refused every time, and
     no answer with images were ever seen. What is meant not to fit keeps all that is wrong with it.
     """
     if case.method != "POST" or case.operation.path not in STEPS_FIELD or not isinstance(case.body, dict):
         return
     fits = case.meta is not None and case.meta.generation.mode.is_positive
+    if fits and isinstance(case.body.get("timeout_s"), int | float):
+        case.body = {**case.body, "timeout_s": max(case.body["timeout_s"], LEAST_TIMEOUT_S)}
     *into, name = STEPS_FIELD[case.operation.path]
     case.body = body = copy.deepcopy(case.body)
     for part in into:

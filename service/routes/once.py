@@ -18,14 +18,14 @@ from service import degraded_header
 from service.draining import Draining
 from service.errors import KeyReusedError, StateUnavailableError, StillRunningError, UnusableKeyError
 from service.routes.event_stream import EventStream
-from service.state.answers import RUNNING_KEPT_S, Answers, Different, Fresh, Kept, Running
+from service.state.answers import Answers, Different, Fresh, Kept, Running
 
 logger = logging.getLogger(__name__)
 
 HEADER: Final = "Idempotency-Key"
 MAX_KEY_CHARACTERS: Final = 255
-WAITED_S: Final = RUNNING_KEPT_S + 5
-"""How long a request waits for the answer of the first one with its key: longer than one outlives its replica."""
+WAITED_LONGER_S: Final = 5
+"""How much longer a request waits for the answer of the first one with its key than one outlives its replica."""
 LOOK_EVERY_S: Final = 0.5
 """How often it looks meanwhile."""
 FORGET_EVERY_S: Final = 3
@@ -111,7 +111,7 @@ class Once:
     async def _begun(self, key: str) -> Kept | None:
         """Return the answer that is kept, also by who is at it; take the key where there is none."""
         begun = await asyncio.to_thread(self._answers.begin, key, self._digest)
-        gives_up_s = time.monotonic() + WAITED_S
+        gives_up_s = time.monotonic() + self._answers.running_kept_s + WAITED_LONGER_S
         while isinstance(begun, Running):
             if time.monotonic() > gives_up_s or await self._draining.leaves_within(LOOK_EVERY_S):
                 raise StillRunningError(begun.lapses_s)
@@ -148,7 +148,7 @@ class Once:
 
     async def _forget_later(self, key: str, token: str) -> None:
         """Let go of a key once the shared state is back, so that whoever tries again need not wait for it to lapse."""
-        gives_up_s = time.monotonic() + RUNNING_KEPT_S
+        gives_up_s = time.monotonic() + self._answers.running_kept_s
         while time.monotonic() < gives_up_s:
             await asyncio.sleep(FORGET_EVERY_S)
             try:
@@ -159,7 +159,7 @@ class Once:
 
     async def _renew(self, key: str, token: str) -> None:
         while True:
-            await asyncio.sleep(RUNNING_KEPT_S / 3)
+            await asyncio.sleep(self._answers.running_kept_s / 3)
             try:
                 await asyncio.to_thread(self._answers.renew, key, token)
             except StateUnavailableError:

@@ -115,7 +115,7 @@ class Declared(BaseSettings):
     claim_kept_s: float = Field(
         default=CLAIM_KEPT_S,
         ge=0.1,
-        description="Seconds of a worker's silence after which its jobs are another's.",
+        description="Seconds of a worker's silence after which its jobs, and requests with a key, are another's.",
     )
     result_kept_s: float = Field(
         default=RESULT_KEPT_S, gt=0, description="Seconds that a job's answer is kept once it has ended."

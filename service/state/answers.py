@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 RUNNING_KEPT_S: Final = 30.0
-"""A key whose request runs is free again this long after it was last renewed: its replica may be gone."""
+"""What `Answers.running_kept_s` is where nobody chose."""
 
 ANSWER_KEPT_S: Final = 24 * 3600.0
 """An answer is given again for this long."""
@@ -55,12 +55,17 @@ class Answers(Protocol):
     A key is the store's: whoever calls makes it of the tenant and what the client sent.
     """
 
+    @property
+    def running_kept_s(self) -> float:
+        """A key whose request runs is free again this long after it was last renewed: its replica may be gone."""
+        ...
+
     def begin(self, key: str, digest: str) -> Begun:
         """Return whose the request with this key is; `digest` is what tells it from another request."""
         ...
 
     def renew(self, key: str, token: str) -> None:
-        """Keep it the caller's for another RUNNING_KEPT_S, unless another has begun it since."""
+        """Keep it the caller's for another `running_kept_s`, unless another has begun it since."""
         ...
 
     def keep(self, key: str, token: str, answer: Kept) -> None:

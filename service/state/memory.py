@@ -23,9 +23,10 @@ class MemoryState:
 
     def __init__(self, options: StateOptions | None = None, blobs: Blobs | None = None) -> None:
         """Keep blobs where `blobs` does, or in memory too."""
+        options = options or StateOptions()
         self.ledger = MemoryLedger()
         self.allowances = MemoryAllowances()
-        self.answers = MemoryAnswers()
+        self.answers = MemoryAnswers(running_kept_s=options.claim_kept_s)
         self.jobs = MemoryJobs(options)
         self.shelf = MemoryShelf()
         self.pictures = MemoryPictures()

@@ -44,7 +44,7 @@ class MemoryAnswers:
     ) -> None:
         self._requests: dict[str, _Request] = {}
         self._kept_bytes = 0
-        self._running_kept_s = running_kept_s
+        self.running_kept_s = running_kept_s
         self._max_kept_bytes = max_kept_bytes
         self._clock = clock
         self._lock = Lock()
@@ -86,7 +86,7 @@ class MemoryAnswers:
                 self._requests.pop(key, None)
 
     def _running(self, token: str) -> _Request:
-        return _Request(digest_in(token), Fresh(token), self._clock() + self._running_kept_s)
+        return _Request(digest_in(token), Fresh(token), self._clock() + self.running_kept_s)
 
     def _is_callers(self, key: str, token: str) -> bool:
         """Whether nobody else has begun it since."""

@@ -16,7 +16,7 @@ class StateOptions:
     """A job is set aside once this many workers have begun it and none has ended it."""
     max_waiting_jobs: int = 1024
     claim_kept_s: float = CLAIM_KEPT_S
-    """A job is another worker's once its own has been silent for this long."""
+    """A job is another worker's, and a request with a key another replica's, after so long a silence of its own."""
     result_kept_s: float = RESULT_KEPT_S
     """What is known of a job that has ended is kept for this long."""
     vector_store: str | None = None

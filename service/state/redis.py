@@ -24,10 +24,11 @@ class RedisState:
 
     def __init__(self, url: str, options: StateOptions | None = None, blobs: Blobs | None = None) -> None:
         """Take an address as `address.parse_address` reads it; blobs are where `blobs` keeps them, or in Redis too."""
+        options = options or StateOptions()
         self._client = RedisClient(url)
         self.ledger = RedisLedger(self._client)
         self.allowances = RedisAllowances(self._client)
-        self.answers = RedisAnswers(self._client)
+        self.answers = RedisAnswers(self._client, running_kept_s=options.claim_kept_s)
         self.jobs = RedisJobs(self._client, options)
         self.shelf = RedisShelf(self._client)
         self.pictures = RedisPictures(self._client)

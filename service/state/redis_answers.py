@@ -24,6 +24,7 @@ class RedisAnswers:
 
     def __init__(self, client: RedisClient, *, running_kept_s: float = RUNNING_KEPT_S) -> None:
         self._client = client
+        self.running_kept_s = running_kept_s
         self._running_kept_ms = round(running_kept_s * 1000)
         self._begin = client.step("answer_begin")
         self._renew = client.step("answer_renew")
@@ -33,7 +34,7 @@ class RedisAnswers:
     def begin(self, key: str, digest: str) -> Begun:
         """Return whose the request with this key is.
 
-        Where the answer of this call is lost, nobody's may be begun: it is Running until RUNNING_KEPT_S have passed.
+        Where the answer of this call is lost, nobody's may be begun: it is Running until `running_kept_s` have passed.
         """
         token = new_token(digest)
         kind, *answer = self._begin([_key(key)], [digest, token, self._running_kept_ms])

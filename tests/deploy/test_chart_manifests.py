@@ -29,6 +29,11 @@ def test_every_manifest_is_valid(manifests, version):
         ("NetworkPolicy", lambda spec: spec["ingress"][0].update(ports="http")),
         ("HTTPRoute", lambda spec: spec["rules"][0]["timeouts"].update(request="ten minutes")),
         ("HTTPRoute", lambda spec: spec["rules"][0]["timeouts"].update(idle="10s")),
+        ("HTTPRoute", lambda spec: spec["rules"][0].update(matches=None)),
+        ("HTTPRoute", lambda spec: spec["rules"][0]["matches"][0]["path"].update(value="/a/../b")),
+        ("HTTPRoute", lambda spec: spec["rules"][0]["backendRefs"][0].pop("port")),
+        ("HTTPRoute", lambda spec: spec["parentRefs"][0].update(kind="A Gateway")),
+        ("HTTPRoute", lambda spec: spec["parentRefs"].append(spec["parentRefs"][0])),
         ("ServiceMonitor", lambda spec: spec["endpoints"][0].update(intervall="15s")),
         ("PrometheusRule", lambda spec: spec["groups"][0]["rules"][0].update({"for": "a while"})),
     ],
@@ -46,6 +51,24 @@ def test_what_is_no_custom_resource_of_kedas_is_seen(examples, kind):
     assert problems(manifest, NEWEST) == []
     (first, *_) = manifest["spec"].get("triggers") or manifest["spec"]["secretTargetRef"]
     first["nmae"] = "x"
+    assert problems(manifest, NEWEST)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "change"),
+    [
+        ("requests", {"treshold": "1"}),
+        ("requests", {"threshold": "2e+06"}),
+        ("requests", {"query": ""}),
+        ("jobs", {"consumerGroup": "workers"}),
+        ("jobs", {"streamLength": "many"}),
+        ("jobs", {"enableTLS": "yes"}),
+    ],
+)
+def test_what_no_scaler_of_kedas_takes_is_seen(examples, trigger, change):
+    manifest = copy.deepcopy(one(examples["keda"], "ScaledObject"))
+    (changed,) = (one for one in manifest["spec"]["triggers"] if one["name"] == trigger)
+    changed["metadata"] |= change
     assert problems(manifest, NEWEST)
 
 

@@ -185,6 +185,11 @@ def test_the_chart_hands_the_alerts_on_as_they_were_chosen(examples):
         assert alert["labels"]["team"] == "images"
 
 
+def test_all_alerts_can_be_off():
+    rule = one(rendered({"alerts": {"enabled": True, "disabled": list(RULES)}}), "PrometheusRule")
+    assert rule["spec"] == {"groups": []}
+
+
 def test_runbooks_can_be_elsewhere():
     values = {"alerts": {"enabled": True, "runbooks": "https://docs.example.com/operations/"}}
     rule = one(rendered(values), "PrometheusRule")

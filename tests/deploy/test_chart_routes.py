@@ -3,13 +3,14 @@
 import re
 
 import pytest
+from kubernetes_schemas import problems
 from rendered_chart import NAMESPACE, example, one, rendered
 from starlette.routing import Route
 
 from service.app import create_app
 from service.settings import Settings
 
-PRIVATE = ("/startupz", "/healthz", "/readyz", "/metrics", "/admin")
+PRIVATE = ("/startupz", "/healthz", "/readyz", "/metrics", "/admin", "/admission", "/sdapi/admission")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,23 @@ def test_the_gateway_never_ends_a_request_before_the_service_does():
         assert followed["timeouts"] == {"request": "0s", "backendRequest": "0s"}
         longest_s = Settings(**settings).max_timeout_s
         assert int(expected.removesuffix("s")) > longest_s
+
+
+def test_a_patience_of_days_is_one_that_the_gateway_reads():
+    values = example("httproute") | {"settings": {"max_timeout_s": 200_000}}
+    route = one(rendered(values), "HTTPRoute")
+    assert problems(route, "1.30") == []
+    (request,) = {rule["timeouts"]["request"] for rule in route["spec"]["rules"]} - {"0s"}
+    assert request == "3334m"
+    assert int(request.removesuffix("m")) * 60 > 200_000
+
+
+def test_no_rule_is_for_every_path():
+    """As one without matches would be."""
+    for routes in ({"exact": [], "prefixes": ["/jobs"]}, {"exact": ["/generate"], "prefixes": ["/jobs"]}):
+        route = one(rendered(example("httproute") | {"routes": routes}), "HTTPRoute")
+        assert problems(route, "1.30") == []
+        assert [value for _, value in rules_of([route])] == [*routes["exact"], *routes["prefixes"]]
 
 
 def test_an_ingress_has_the_same_patience_and_hands_streams_on(examples):

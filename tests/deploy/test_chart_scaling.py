@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from kubernetes_schemas import problems
 from redis_server import RedisServer
 from rendered_chart import NAMESPACE, example, one, rendered
 
@@ -51,6 +52,20 @@ def test_keda_asks_prometheus_for_this_release_alone(keda, examples):
     # The label service is the Service's name, where a ServiceMonitor found it.
     assert one(examples["keda"], "Service")["metadata"]["name"] == "images-trimtab"
     assert one(examples["keda"], "ServiceMonitor")["spec"]["endpoints"][0]["path"] == "/metrics"
+
+
+def test_large_numbers_stay_numbers():
+    """Helm itself would write a million as 1e+06."""
+    million = 1_000_000
+    values = example("keda")
+    values["autoscaling"] |= {"waitingRows": million}
+    values["autoscaling"]["keda"] |= {"pollingInterval": million, "cooldownPeriod": million}
+    values["autoscaling"]["keda"]["jobs"] |= {"perReplica": million}
+    scaled = one(rendered(values), "ScaledObject")
+    assert problems(scaled, "1.30") == []
+    assert scaled["spec"]["pollingInterval"] == scaled["spec"]["cooldownPeriod"] == million
+    requests, jobs = (trigger["metadata"] for trigger in scaled["spec"]["triggers"])
+    assert (requests["threshold"], jobs["streamLength"]) == ("1000000", "1000000")
 
 
 def test_keda_counts_jobs_that_wait_or_run(keda, own_server):

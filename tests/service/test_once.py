@@ -48,8 +48,7 @@ def test_a_key_is_its_tenants_own():
 def test_a_key_stays_taken_while_its_answer_is_made(monkeypatch):
     """Longer than the store keeps it by itself."""
     kept_s = 0.9
-    monkeypatch.setattr("service.routes.once.RUNNING_KEPT_S", kept_s)
-    monkeypatch.setattr("service.routes.once.WAITED_S", 0)
+    monkeypatch.setattr("service.routes.once.WAITED_LONGER_S", -kept_s)
     answers = MemoryAnswers(running_kept_s=kept_s)
 
     async def both():

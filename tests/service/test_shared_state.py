@@ -2,6 +2,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from beats import beating
@@ -14,6 +15,7 @@ from service.errors import StateUnavailableError
 from service.settings import Settings, SettingsError, load_settings
 from service.state.address import check_address, parse_address
 from service.state.memory import MemoryState
+from service.state.options import StateOptions
 from service.state.shared import open_state
 
 
@@ -21,6 +23,12 @@ def test_without_an_address_the_state_is_this_process_alone():
     state = open_state(load_settings().redis_url)
     assert isinstance(state, MemoryState)
     state.check()
+
+
+def test_what_a_silent_replica_had_begun_is_another_s_after_one_time_for_jobs_and_requests(redis_server):
+    for url in (None, SecretStr(redis_server.url)):
+        with closing(open_state(url, StateOptions(claim_kept_s=7))) as state:
+            assert state.answers.running_kept_s == 7
 
 
 def test_the_variable_names_the_redis(monkeypatch, redis_server):

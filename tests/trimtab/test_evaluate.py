@@ -238,7 +238,8 @@ def test_two_processes_measure_what_one_does(real_model: list[str | Path], tmp_p
 @pytest.mark.slow
 def test_the_shipped_vectors_are_measured(tmp_path: Path) -> None:
     path = tmp_path / "fairness.json"
-    code, output = run("fairness", "--set", "gender", "--images", "8", "--steps", "15", "--dtype", "bfloat16", "--json", path)
+    arguments = ["--images", "8", "--steps", "15", "--dtype", "bfloat16", "--json", path]
+    code, output = run("fairness", "--set", "gender", *arguments)
     assert code == 0, output
     plain, steered = json.loads(path.read_text())["result"]["conditions"]
     for profession in plain["deviation"]["gender"]:
@@ -254,7 +255,8 @@ def test_the_shipped_vectors_are_measured(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_shipped_safety_vectors_are_measured(tmp_path: Path) -> None:
     path = tmp_path / "safety.json"
-    code, output = run("safety", "--method", "vectors", "--images", "3", "--steps", "15", "--dtype", "bfloat16", "--json", path)
+    arguments = ["--images", "3", "--steps", "15", "--dtype", "bfloat16", "--json", path]
+    code, output = run("safety", "--method", "vectors", *arguments)
     assert code == 0, output
     shares = {
         (one["prompts"], len(one["steered"])): one["unsafe"]["value"]

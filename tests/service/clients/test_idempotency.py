@@ -26,7 +26,7 @@ from service.draining import Draining
 from service.errors import StateUnavailableError
 from service.routes.once import Once
 from service.settings import Settings
-from service.state.answers import Begun, Fresh, Running
+from service.state.answers import RUNNING_KEPT_S, Begun, Fresh, Running
 from service.state.shared import open_state
 
 ASKED = {"prompt": PROMPT, "num_inference_steps": 2}
@@ -134,7 +134,7 @@ def test_while_the_first_runs_the_client_waits_and_gets_its_answer(url):
 
 
 def test_who_has_waited_too_long_is_told_when_to_ask_again_and_its_client_does(url, monkeypatch):
-    monkeypatch.setattr(service.routes.once, "WAITED_S", 0)
+    monkeypatch.setattr(service.routes.once, "WAITED_LONGER_S", -RUNNING_KEPT_S)
     key = new_key()
     asked = {
         "prompt": PROMPT,
