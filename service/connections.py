@@ -5,12 +5,15 @@ Entry point: `limited_protocol`. uvicorn times connections only between two requ
 """
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.connection_limit import surplus
 from service.settings import Settings
+
+_AT_ONCE_BYTES: Final = 2048
+"""How much more than the parser's 16 KiB a head may have, at most."""
 
 
 class LimitedProtocol(H11Protocol):
@@ -40,7 +43,10 @@ class LimitedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what comes; from a head's first byte on the rest of it is due."""
-        super().data_received(data)
+        # The parser bounds only what it has of a head that is not whole: of one that came at once it would take all.
+        for start in range(0, len(data), _AT_ONCE_BYTES):
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + _AT_ONCE_BYTES])
         if self.cycle is not None and not self.cycle.response_complete:
             self._head_arrived()
         else:

@@ -55,7 +55,8 @@ def explained(error: Exception, path: str) -> tuple[int, ErrorDetail]:
     family = family_of(path)
     status, detail = _explained(error, family)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ServiceError):
-        logger.error("A request to %r failed.", path, exc_info=error)
+        # Its address may be a picture's secret, or have a key in it: the line of its end has the id and the route.
+        logger.error("A request failed.", exc_info=error)
     if isinstance(error, RequestError | PolicyError | RequestValidationError):
         status = family.statuses.get(status, status)
     return status, detail

@@ -93,6 +93,17 @@ def test_a_head_that_does_not_come_ends_the_connection(impatient_url, sent):
         assert all_of(connection) == b""
 
 
+def test_a_head_that_is_too_large_is_refused_though_it_comes_at_once(impatient_url):
+    for length, said in ((14_000, b"HTTP/1.1 200 "), (20_000, b"HTTP/1.1 400 ")):
+        with connected(impatient_url) as connection:
+            connection.sendall(
+                b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: "
+                + b"x" * length
+                + b"\r\n\r\n"
+            )
+            assert all_of(connection).startswith(said)
+
+
 def test_the_head_of_a_second_request_has_its_limit_too(impatient_url):
     with connected(impatient_url) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")

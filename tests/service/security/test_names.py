@@ -76,3 +76,4 @@ def test_what_is_sent_makes_no_line_of_the_log(caplog):
     (record,) = caplog.records
     assert "\n" not in record.getMessage()
     assert "\x1b" not in record.getMessage()
+    assert "forged" not in record.getMessage()
