@@ -27,7 +27,10 @@ QUICKER = (
     (re.compile(r'("num_images"\s*:\s*)\d+'), r"\g<1>2"),
     (re.compile(r'("preview_every"\s*:\s*)\d+'), r"\g<1>2"),
     (re.compile(r"(--steps )\d+"), r"\g<1>3"),
-    (re.compile(r"((?:learn-vector|trimtab learn)\b)(?! --help)"), r"\g<1> --steps 3 --detector none"),
+    (
+        re.compile(r"((?:learn-vector|trimtab learn)\b)(?! --help)"),
+        r"\g<1> --steps 3 --batch 4 --dtype bfloat16 --detector none",
+    ),
     (re.compile(r"(trimtab generate\b)"), r"\g<1> --steps 4"),
     (re.compile(r"(trimtab generate\b.* -n )\d+"), r"\g<1>2"),
 )

@@ -90,7 +90,10 @@ def test_the_learning_lines_publish_vectors_that_can_be_served(tmp_path: Path) -
     learning = [block for block in blocks("bash") if "learn-vector" in block]
     assert len(learning) == 2
     for block in learning:
-        line = COMMAND.sub(f"{Path(sys.executable).parent}/", block.strip()) + " --steps 3 --detector none"
+        line = (
+            COMMAND.sub(f"{Path(sys.executable).parent}/", block.strip())
+            + " --steps 3 --batch 4 --dtype bfloat16 --detector none"
+        )
         subprocess.run(["bash", "-ec", line], cwd=tmp_path, check=True, capture_output=True)
     library = {path.parent.name for path in (tmp_path / "library").glob("*/1.safetensors")}
     assert library >= {"old", "anti-anger", "woman", "man", "anti-sexual"}
