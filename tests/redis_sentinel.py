@@ -80,6 +80,12 @@ class RedisSentinel:
         finally:
             sentinel.close()
 
+    def until_followed(self) -> None:
+        """Wait until the replica has all that the master has: a busy machine may keep it from that for a moment."""
+        with redis.Redis(port=self.first.port) as master, redis.Redis(port=self.second.port) as replica:
+            written = master.info("replication")["master_repl_offset"]
+            _until(lambda: replica.info("replication")["slave_repl_offset"] >= written)
+
     def fail_over(self) -> None:
         """Kill the master as a crash would, and wait until the replica is it."""
         self.first.kill()

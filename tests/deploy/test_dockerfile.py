@@ -146,7 +146,7 @@ def test_signals_go_through_tini_and_docker_asks_whether_it_is_ready():
 
 def test_everything_that_is_packaged_is_sent_and_nothing_else():
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    packages = {name.partition(".")[0] for name in PROJECT["tool"]["setuptools"]["packages"]}
+    packages = {name.rstrip("*") for name in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
     files = {"LICENSE", "README.md", "constraints.txt", "pyproject.toml", "deploy/image"}
     assert sent == packages | files
     for _, rest in filter(lambda one: one[0] == "COPY" and "--from" not in one[1], instructions()):

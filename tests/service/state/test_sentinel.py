@@ -42,6 +42,7 @@ def test_what_was_accepted_outlives_the_master(sentinel):
     mine.jobs.finish("worker", "one", Ending("done", b"an image"))
     mine.ledger.take("key", {"woman": 1.0}, 2)
     assert others.jobs.waiting() == 2
+    sentinel.until_followed()
     sentinel.first.kill()
     with pytest.raises(StateUnavailableError):
         mine.check()
