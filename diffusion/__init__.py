@@ -4,6 +4,7 @@ Entry points: `load_model`, `steer`, `Engine`; `added_at_site` and `ddim_step` f
 """
 
 from diffusion.bank import Steering, VectorBank, VectorSource, check_fit, resolve_vectors
+from diffusion.cores import leave_cores_to_engines
 from diffusion.encoding import PromptEncoding
 from diffusion.engine import Engine
 from diffusion.errors import (
@@ -71,6 +72,7 @@ __all__ = [
     "ddim_step",
     "ddim_timesteps",
     "fingerprint",
+    "leave_cores_to_engines",
     "load_model",
     "make_scheduler",
     "resolve_vectors",

@@ -38,6 +38,11 @@ class DiffusionModel:
             if isinstance(part, torch.nn.Module):
                 part.eval().requires_grad_(False)
         pipe.set_progress_bar_config(disable=True)
+        # Kept, since diffusers goes through all parameters to find them.
+        self.device: torch.device = pipe.unet.device
+        """Where the U-Net is, for good."""
+        self.dtype: torch.dtype = pipe.unet.dtype
+        """What the U-Net computes in, for good."""
         self.fingerprint = fingerprint(pipe.unet)
         """The identity of the U-Net's weights, see `diffusion.fingerprint`."""
         self.scheduler_config: Mapping[str, Any] = pipe.scheduler.config
@@ -57,18 +62,6 @@ class DiffusionModel:
         self._sizes: dict[tuple[int, int, torch.dtype], torch.Tensor] = {}
         # A tokenizer must not be used by two threads at once; prompts are counted while others are encoded.
         self._tokenizer_lock = threading.Lock()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the U-Net is."""
-        device: torch.device = self.pipe.unet.device
-        return device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the U-Net computes in."""
-        dtype: torch.dtype = self.pipe.unet.dtype
-        return dtype
 
     @property
     def num_train_timesteps(self) -> int:

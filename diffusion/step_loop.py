@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import torch
 
 from diffusion.admission import Admission
+from diffusion.cores import take_cores
 from diffusion.errors import (
     DeadlineExceeded,
     EngineFailedError,
@@ -185,6 +186,7 @@ class StepLoop:
 
     def _work(self) -> None:
         """Run turns until there is nothing to do."""
+        take_cores()
         while True:
             try:
                 if not self._turn():

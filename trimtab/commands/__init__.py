@@ -3,8 +3,6 @@
 Entry points: `app`, `main`. Command modules import torch and the rooms only when they run, so help is quick.
 """
 
-import os
-
 import typer
 
 from trimtab.commands import (
@@ -25,6 +23,7 @@ from trimtab.commands.generate import generate
 from trimtab.commands.inspect import inspect
 from trimtab.commands.learn import learn
 from trimtab.commands.serve import serve
+from trimtab.process import prepare_process
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,6 +49,5 @@ __all__ = ["app", "audit_query", "audit_replay", "audit_verify", "main", "policy
 
 def main() -> None:
     """Run the command line."""
-    # Read by transformers when it is imported: its advice on loading is not about our users' commands.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    prepare_process()
     app()

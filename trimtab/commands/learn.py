@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +54,7 @@ from trimtab.commands.learn_options import (
     StepsOption,
     TimestepsOption,
 )
+from trimtab.process import prepare_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,7 +336,7 @@ def _opened(path: Path, model: DiffusionModel, *, fill: bool) -> VectorLibrary:
 
 def main() -> None:
     """Run `learn-vector`."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    prepare_process()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
     app.command()(learn)
     app()

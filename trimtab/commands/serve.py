@@ -82,6 +82,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
 
     watch = Stopwatch({"settings": process_age_s()})
     with watch.spent_on("imports"):
+        from diffusion import leave_cores_to_engines
         from service.app import create_app
         from service.errors import ServiceError
         from service.observability.logs import configure_logs
@@ -91,6 +92,7 @@ def _run(settings: Settings, listener: socket.socket) -> None:
 
         configure_logs(settings.log_format, settings.log_level)
         hide_loading_bars()
+    leave_cores_to_engines()
     failures: list[ServiceError] = []
 
     def changed(state: State) -> None:

@@ -1,0 +1,38 @@
+"""Who computes with how many threads on the CPU: the engine's thread with all of them, every other with one.
+
+Entry points: `leave_cores_to_engines`, for programs whose own threads only wait for images, and `take_cores`.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+
+_engine_threads: int | None = None
+"""Torch's threads on an engine's thread; None as long as all threads have the same."""
+
+
+def leave_cores_to_engines() -> None:
+    """Have torch use one thread from now on, but on the threads of engines as many as it has here.
+
+    OpenMP keeps a team of threads for each thread that has ever computed in parallel. As soon as there are more of
+    them than cores, they sleep at every barrier instead of waiting awake (libgomp: GOMP_SPINCOUNT), and a forward pass
+    of many short operations is a third slower. Call it before anything is computed; a second call changes nothing.
+    """
+    global _engine_threads
+    if _engine_threads is None:
+        _engine_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+
+def take_cores() -> None:
+    """Let the calling thread, an engine's, have the cores that were left to it; nothing where none were."""
+    if _engine_threads is None:
+        return
+    torch.get_num_threads()  # a thread's first call of torch sets what is the default by then
+    torch.set_num_threads(_engine_threads)
+    # That set the default of all threads to come, too; only another thread can set it back.
+    other = threading.Thread(target=torch.set_num_threads, args=(1,))
+    other.start()
+    other.join()
