@@ -6,8 +6,8 @@ callers without a role off a router.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request, Security
 from fastapi.params import Depends as Dependency
@@ -34,6 +34,8 @@ from service.state.shared import SharedState
 # Both only read what was sent: what it is worth is `Access`'s to say. They describe themselves at GET /docs.
 _BEARER = HTTPBearer(auto_error=False, description="A key that `trimtab keys create` has shown.")
 _API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same; it wins over the other.")
+
+Given = TypeVar("Given")
 
 
 def _settings(request: Request) -> Settings:
@@ -93,6 +95,15 @@ def _desk(request: Request) -> JobDesk:
 CallerOf = Annotated[Caller, Depends(_caller)]
 
 
+def _read(read: Callable[[Request], Given]) -> Dependency:
+    """Return what gives a route what `read` finds of a request at once; a plain function would take a thread."""
+
+    async def given(request: Request) -> Given:
+        return read(request)
+
+    return cast(Dependency, Depends(given))
+
+
 async def _client_gone(request: Request) -> AsyncIterator[asyncio.Event]:
     """Set the event when the client disconnects."""
     gone = asyncio.Event()
@@ -112,29 +123,28 @@ async def _client_gone(request: Request) -> AsyncIterator[asyncio.Event]:
 
 async def _once(
     request: Request,
-    shared: Annotated[SharedState, Depends(_shared)],
     caller: CallerOf,
 ) -> AsyncIterator[Once]:
     """Let go of the request's key once it has been answered, however that went."""
-    once = await Once.of(request, shared.answers, request.app.state.draining, caller.tenant.name)
+    once = await Once.of(request, _shared(request).answers, request.app.state.draining, caller.tenant.name)
     try:
         yield once
     finally:
         await once.end()
 
 
-SettingsOf = Annotated[Settings, Depends(_settings)]
-MetricsOf = Annotated[Metrics, Depends(_metrics)]
-SharedStateOf = Annotated[SharedState, Depends(_shared)]
-PoliciesOf = Annotated[ConfiguredPolicies, Depends(_policies)]
-ReadyCatalogue = Annotated[Catalogue, Depends(_catalogue)]
-ReadyGeneration = Annotated[Generation, Depends(_generation)]
-ServingOf = Annotated[Serving, Depends(_serving)]
+SettingsOf = Annotated[Settings, _read(_settings)]
+MetricsOf = Annotated[Metrics, _read(_metrics)]
+SharedStateOf = Annotated[SharedState, _read(_shared)]
+PoliciesOf = Annotated[ConfiguredPolicies, _read(_policies)]
+ReadyCatalogue = Annotated[Catalogue, _read(_catalogue)]
+ReadyGeneration = Annotated[Generation, _read(_generation)]
+ServingOf = Annotated[Serving, _read(_serving)]
 OnceOf = Annotated[Once, Depends(_once)]
-JobDeskOf = Annotated[JobDesk, Depends(_desk)]
+JobDeskOf = Annotated[JobDesk, _read(_desk)]
 ClientGone = Annotated[asyncio.Event, Depends(_client_gone)]
-ReadinessOf = Annotated[Readiness, Depends(_readiness)]
-DrainingOf = Annotated[Draining, Depends(_draining)]
+ReadinessOf = Annotated[Readiness, _read(_readiness)]
+DrainingOf = Annotated[Draining, _read(_draining)]
 
 
 def needs(role: Role) -> Dependency:
