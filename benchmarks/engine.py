@@ -7,8 +7,9 @@ again as soon as they are answered. Compared in one run, on the same requests:
     batches    diffusers on closed batches: requests that agree in steps and guidance, taken when the last batch is done
     engine     step-level batching
 
-The ceiling is the forward pass alone, by its U-Net rows; how much of its time a server spends in forward passes is
-timed in its own run, as the machine's pace changes from minute to minute.
+The ceiling is the forward pass alone, by its U-Net rows, among them as many as the engine's passes have on average; how
+much of its time a server spends in forward passes is timed in its own run, as the machine's pace changes from minute to
+minute.
 
     python -m benchmarks.engine --json benchmarks/results/engine.json
     python -m benchmarks.engine --quick
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, quantiles
 from typing import Annotated, Protocol
@@ -34,9 +36,21 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.concepts import loaded_concepts
-from benchmarks.machine import described
+from benchmarks.machine import described, on_all_cores
 from detectors import DemoOracle
-from diffusion import DiffusionModel, Engine, Event, Failed, Finished, Row, Sampling, make_scheduler, steer
+from diffusion import (
+    DiffusionModel,
+    Engine,
+    Event,
+    Failed,
+    Finished,
+    Row,
+    Sampling,
+    leave_cores_to_engines,
+    make_scheduler,
+    steer,
+)
+from diffusion.cores import take_cores
 from policies.image_plan import joined_negative_prompt
 from policies.plan import plan
 from service.settings import Settings
@@ -79,6 +93,14 @@ def requests(seed: int, library: VectorLibrary) -> list[Request]:
         row = Row(prompt, number, joined_negative_prompt(image.words, ""), image.strengths)
         made.append(Request(row, sampling))
     return made
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass of the U-Net."""
+
+    rows: int
+    seconds: float
 
 
 class Server(Protocol):
@@ -148,6 +170,7 @@ class PipelineServer:
         self._thread.join()
 
     def _work(self) -> None:
+        take_cores()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
@@ -251,20 +274,20 @@ def ceiling(model: DiffusionModel, sizes: Sequence[int], passes: float, repeats:
 
 
 @contextmanager
-def timed_passes(model: DiffusionModel) -> Iterator[list[float]]:
-    """Give the seconds of every forward pass of the U-Net inside the `with` block, in the run itself."""
-    seconds: list[float] = []
+def timed_passes(model: DiffusionModel) -> Iterator[list[Pass]]:
+    """Give every forward pass of the U-Net inside the `with` block, as it was in the run itself."""
+    passes: list[Pass] = []
     begins: list[float] = []
 
     def begin(_unet: object, _args: object) -> None:
         begins.append(time.perf_counter())
 
-    def end(_unet: object, _args: object, _output: object) -> None:
-        seconds.append(time.perf_counter() - begins.pop())
+    def end(_unet: object, args: Sequence[torch.Tensor], _output: object) -> None:
+        passes.append(Pass(len(args[0]), time.perf_counter() - begins.pop()))
 
     unet = model.pipe.unet
     with unet.register_forward_pre_hook(begin), unet.register_forward_hook(end):
-        yield seconds
+        yield passes
 
 
 def as_stated(engine: Engine, images: int) -> dict[str, float]:
@@ -308,6 +331,7 @@ def main(
         "max_batch_rows": max_batch_rows,
         "seconds": seconds,
     }
+    leave_cores_to_engines()
     console = Console()
     throughput: dict[str, float] = {}
     in_forward: dict[str, float] = {}
@@ -327,9 +351,12 @@ def main(
             with timed_passes(model) as in_passes:
                 begin = time.perf_counter()
                 throughput[name] = saturated(server, asked, callers, seconds)
-                in_forward[name] = sum(in_passes) / (time.perf_counter() - begin)
+                in_forward[name] = sum(one.seconds for one in in_passes) / (time.perf_counter() - begin)
             server.close()
-        allowed = ceiling(model, (1, 2, 4, 8, 16, 32, 64), passes, repeats)
+        usual = round(fmean(one.rows for one in in_passes))  # the engine's, which is the last
+        sizes = sorted({1, 2, 4, 8, 16, 32, 64, usual})
+        allowed = on_all_cores(partial(ceiling, model, sizes, passes, repeats))
+        result[f"rows of the engine's passes, {dtype}"] = usual
         result[f"ceiling images/s, {dtype}"] = {str(rows): round(rate, 3) for rows, rate in allowed.items()}
         result[f"as stated, {dtype}"] = as_stated(Engine(model, library, max_batch_rows), images)
         if dtype == "float32":

@@ -1,15 +1,22 @@
-"""What a benchmark ran on, as its results say it.
+"""What a benchmark ran on, as its results say it, and plain computing as quick as an engine's.
 
-Entry point: `described`.
+Entry points: `described`, `on_all_cores`.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from typing import TypeVar
 
 import torch
+
+from diffusion.cores import take_cores
+
+Result = TypeVar("Result")
 
 
 def described(device: str) -> dict[str, object]:
@@ -23,3 +30,9 @@ def described(device: str) -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
+
+
+def on_all_cores(work: Callable[[], Result]) -> Result:
+    """Return what `work` does on a thread of its own, which has the cores that were left to engines."""
+    with ThreadPoolExecutor(1, initializer=take_cores) as thread:
+        return thread.submit(work).result()

@@ -1,8 +1,9 @@
 """Ten thousand images through one engine: memory stays flat, and nothing is left behind.
 
 Images of all kinds come and go, some are cancelled, some have deadlines. The process's resident memory is read twenty
-times; after the first fifth its peak may grow by no more than 2% from the first half to the second. With --quick, which
-is over before memory has settled, growth is told and not judged.
+times; after the first fifth its peak may grow by no more than 2% from the first half to the second. Before, every
+number of rows is run once: oneDNN keeps what it has prepared for each. With --quick, which is over before memory has
+settled, growth is told and not judged.
 
     python -m benchmarks.soak --json benchmarks/results/soak.json
     python -m benchmarks.soak --quick
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.machine import described
-from diffusion import Engine, Event, Failed, Finished, Row, Sampling
+from diffusion import Engine, Event, Failed, Finished, Row, Sampling, leave_cores_to_engines
 from trimtab import DEMO_MODEL, load_model, shipped_library
 
 ALLOWED_GROWTH = 0.02
@@ -34,7 +35,9 @@ SAMPLINGS = (
     Sampling(2, guidance_scale=1.0, scheduler="euler"),
     Sampling(2, scheduler="dpm++-2m"),
 )
-CONCEPTS = ("woman", "man", "black", "white", "asian", "anti-sexual", "anti-violence")
+CONCEPTS = ("woman", "man", "black", "white", "asian")
+GUIDED_CONCEPTS = (*CONCEPTS, "anti-sexual", "anti-violence")
+"""Anti-concepts act on what pictures are led away from, and without guidance there is none."""
 
 
 def main(
@@ -45,11 +48,14 @@ def main(
     """Hand in images in waves; exit 1 where memory grows or an image did not end once."""
     if quick:
         images = 1000
+    machine = described("cpu")
+    leave_cores_to_engines()
     draw = random.Random(0)
     engine = Engine(load_model(DEMO_MODEL, dtype="bfloat16", device="cpu"), shipped_library())
+    begin = perf_counter()
+    _run_every_size(engine)
     outcomes: Counter[str] = Counter()
     memory: list[int] = []
-    begin = perf_counter()
     with Progress() as bar:
         task = bar.add_task("images", total=images)
         handed_in = 0
@@ -62,7 +68,7 @@ def main(
                 memory.append(_resident_bytes())
     settled = memory[len(memory) // 5 :]
     growth = max(settled[len(settled) // 2 :]) / max(settled[: len(settled) // 2]) - 1
-    result = described("cpu") | {
+    result = machine | {
         "images": images,
         "outcomes": dict(outcomes),
         "seconds": round(perf_counter() - begin, 1),
@@ -77,6 +83,14 @@ def main(
         raise typer.Exit(1)
 
 
+def _run_every_size(engine: Engine) -> None:
+    """Have passes of 1 to all U-Net rows that a step may have; without guidance an image is one."""
+    for size in range(1, engine.max_batch_rows + 1):
+        engine.generate(
+            [Row("a photo of a doctor", seed) for seed in range(size)], Sampling(1, guidance_scale=1.0)
+        )
+
+
 def _wave(engine: Engine, draw: random.Random, first_seed: int, size: int) -> Counter[str]:
     """Hand in images of one kind, wait until each has ended, and count how."""
     outcomes: Counter[str] = Counter()
@@ -88,16 +102,18 @@ def _wave(engine: Engine, draw: random.Random, first_seed: int, size: int) -> Co
             if sum(outcomes.values()) == size:
                 over.set()
 
+    sampling = draw.choice(SAMPLINGS)
+    concepts = GUIDED_CONCEPTS if sampling.guidance_scale > 1 else CONCEPTS
     rows = [
         Row(
             f"a photo of a {draw.choice(('doctor', 'nurse', 'judge', 'cat'))}",
             first_seed + number,
-            steering=dict.fromkeys(draw.sample(CONCEPTS, draw.randint(0, 3)), 1.0),
+            steering=dict.fromkeys(draw.sample(concepts, draw.randint(0, 3)), 1.0),
             preserves_structure=draw.random() < 0.1,
         )
         for number in range(size)
     ]
-    orders = engine.prepare(rows, draw.choice(SAMPLINGS))
+    orders = engine.prepare(rows, sampling)
     submission = engine.submit(
         orders, hear, tenant=draw.choice("abc"), timeout_s=draw.choice((None, None, 0.5))
     )

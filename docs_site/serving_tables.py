@@ -1,6 +1,6 @@
-"""Tables of what the service and the engine do: jobs whatever is killed, exactness, speed.
+"""Tables of what the service does: jobs whatever is killed, load, misuse.
 
-Entry points: `faults`, `service`, `exactness`, `engine`, `latency`.
+Entry points: `faults`, `service`.
 """
 
 from collections.abc import Callable, Mapping
@@ -97,49 +97,3 @@ SHOWN: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "mutated_files": _mutated_files,
     "soak": _soak,
 }
-
-
-def exactness() -> Table:
-    """How far the engine's latents are from those of the diffusers pipeline."""
-    rows = [
-        [name, f"{one['alone']:.0e}", f"{one['in mixed company']:.0e}"]
-        for name, one in result("exactness")["largest absolute difference of latents"].items()
-    ]
-    return ["scheduler", "largest difference of latents, alone", "in mixed company"], rows
-
-
-SERVERS = {
-    "lock, float32": "diffusers, one request at a time",
-    "batches, float32": "diffusers, closed batches of requests that agree",
-    "engine, float32": "the engine, fp32",
-    "engine, bfloat16": "the engine, bf16",
-}
-
-
-def engine() -> Table:
-    """Images a second by what serves."""
-    said = result("engine")
-    rows = [
-        [
-            called,
-            *(f"{said[figure][name]:.2f}" for figure in ("images/s", "times the lock", "times the batches")),
-            f"{said['share of the time in forward passes'][name]:.1%}",
-        ]
-        for name, called in SERVERS.items()
-    ]
-    head = ["server", "images a second", "times one at a time", "times closed batches"]
-    return [*head, "of its time in forward passes"], rows
-
-
-def latency() -> Table:
-    """Latencies by load."""
-    said = result("engine")["latency, float32"]
-    rows = [
-        [f"{share:.0%}", *(_latency(said[f"{server} at {share:g}"]) for server in ("batches", "engine"))]
-        for share in sorted({float(name.rsplit(" ", 1)[1]) for name in said})
-    ]
-    return ["load", "closed batches, p50 and p95", "the engine, p50 and p95"], rows
-
-
-def _latency(one: Mapping[str, float]) -> str:
-    return f"{one['p50_s']:.1f} s, {one['p95_s']:.1f} s"

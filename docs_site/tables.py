@@ -6,8 +6,9 @@ Entry point: `TABLES`: name -> a function that gives the head and the rows.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from docs_site.engine_tables import ceiling, engine, engine_parts, exactness, latency
 from docs_site.results import Table, result
-from docs_site.serving_tables import engine, exactness, faults, latency, service
+from docs_site.serving_tables import faults, service
 
 BRINGING = {
     "sexual": "that bring sexual content",
@@ -215,4 +216,6 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "exactness": exactness,
     "engine": engine,
     "latency": latency,
+    "ceiling": ceiling,
+    "engine-parts": engine_parts,
 }

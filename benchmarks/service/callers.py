@@ -1,6 +1,6 @@
 """Load: callers that each wait for their answer, or requests that arrive whether others are answered or not.
 
-Entry points: `Answer`, `closed_loop`, `open_loop`.
+Entry points: `Answer`, `closed_loop`, `open_loop`; `steady_rate` of who is asked by callers that wait.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ class Answer:
     status: int
     """0 where there was no answer."""
     seconds: float
+    ended_s: float
+    """When it came, by `time.perf_counter`."""
     images: int
     """How many were asked for."""
     retry_after: str | None = None
@@ -49,6 +51,15 @@ async def closed_loop(url: str, bodies: Sequence[Body], callers: int) -> list[An
 
         shares = await asyncio.gather(*(call() for _ in range(callers)))
     return list(itertools.chain(*shares))
+
+
+def steady_rate(ended_s: Iterable[float], callers: int) -> float:
+    """Return the answers a second while all callers are at work, from when each answer came.
+
+    Those of the first requests of all callers, and as many of the last, are left out: batches fill and empty then.
+    """
+    steady = sorted(ended_s)[callers:-callers]
+    return (len(steady) - 1) / (steady[-1] - steady[0])
 
 
 async def callers_until(
@@ -87,11 +98,14 @@ async def ask(client: httpx2.AsyncClient, body: Body) -> Answer:
     try:
         answer = await client.post("/generate", json=body)
     except httpx2.TransportError as error:
-        return Answer(0, time.perf_counter() - begin, images, error=repr(error))
+        ended = time.perf_counter()
+        return Answer(0, ended - begin, ended, images, error=repr(error))
+    ended = time.perf_counter()
     code = None if answer.status_code == 200 else str(answer.json()["error"]["code"])
     return Answer(
         answer.status_code,
-        time.perf_counter() - begin,
+        ended - begin,
+        ended,
         images,
         answer.headers.get("retry-after"),
         code,

@@ -1,6 +1,7 @@
 """The engine without HTTP, in a process of its own: the same images, from plans made beforehand.
 
-Run by `benchmarks.service.throughput`: for every line on stdin it makes all images once, and says how long that took.
+Run by `benchmarks.service.throughput`: for every line on stdin it makes all images once, and says how many requests a
+second it made.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 
+from benchmarks.service.callers import steady_rate
 from diffusion import Engine, Failed, Order
 from policies.memory_ledger import MemoryLedger
 from service.generation import Generation
@@ -31,9 +33,8 @@ def main() -> None:
     orders = asyncio.run(_prepared(generation, requests))
     print("prepared", flush=True)
     for _ in sys.stdin:
-        begin = time.perf_counter()
-        asyncio.run(_made(loaded.engine, orders, asked["callers"]))
-        print(time.perf_counter() - begin, flush=True)
+        ended_s = asyncio.run(_made(loaded.engine, orders, asked["callers"]))
+        print(steady_rate(ended_s, asked["callers"]), flush=True)
 
 
 async def _prepared(generation: Generation, requests: Sequence[GenerateRequest]) -> list[list[Order]]:
@@ -44,8 +45,9 @@ async def _prepared(generation: Generation, requests: Sequence[GenerateRequest])
     return orders
 
 
-async def _made(engine: Engine, orders: Sequence[Sequence[Order]], callers: int) -> None:
-    left = iter(orders)
+async def _made(engine: Engine, orders: Sequence[Sequence[Order]], callers: int) -> list[float]:
+    """Return when each was made."""
+    left, ended_s = iter(orders), []
 
     async def call() -> None:
         for one in left:
@@ -53,8 +55,10 @@ async def _made(engine: Engine, orders: Sequence[Sequence[Order]], callers: int)
                 async for event in events:
                     if isinstance(event, Failed):
                         raise event.error
+            ended_s.append(time.perf_counter())
 
     await asyncio.gather(*(call() for _ in range(callers)))
+    return ended_s
 
 
 if __name__ == "__main__":
