@@ -3,7 +3,7 @@
 Entry points: `faults`, `service`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from docs_site.results import Table, result
@@ -41,10 +41,18 @@ def _startup(figures: Mapping[str, Any]) -> str:
 
 
 def _throughput(figures: Mapping[str, Any]) -> str:
+    usual, few = figures["usual steps"], figures["few steps"]
     return (
-        f"{figures['share']:.1%}: {figures['through HTTP, requests/s']:.1f} requests a second, "
-        f"{figures['the engine alone, requests/s']:.1f} by the engine alone"
+        f"{usual['share']:.1%} with {_from_to(usual['steps'])} steps: "
+        f"{usual['through HTTP, requests/s']:.2f} requests a second, "
+        f"{usual['the engine alone, requests/s']:.2f} by the engine alone; "
+        f"{few['share']:.1%} with {_from_to(few['steps'])}"
     )
+
+
+def _from_to(ends: Sequence[int]) -> str:
+    least, most = ends
+    return f"{least} to {most}"
 
 
 def _clients(figures: Mapping[str, Any]) -> str:
