@@ -72,6 +72,14 @@ def test_serve_says_what_it_loaded_and_where_it_answers(process):
     assert "Finished server process" in said[-1]
 
 
+@pytest.mark.slow
+def test_a_service_that_is_told_to_stop_while_it_starts_ends_in_order(process):
+    assert process.stdout.readline() == "Loading the model ...\n"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+
 def test_a_taken_port_is_refused_by_name():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

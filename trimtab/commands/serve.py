@@ -55,7 +55,7 @@ def serve(
     """Start the HTTP service."""
     from service.errors import ServiceError
     from service.settings import SettingsError, load_settings
-    from trimtab.commands.startup import collector_paused, read_ahead
+    from trimtab.commands.startup import collector_paused, read_ahead, stoppable
 
     options = {
         "host": host,
@@ -66,7 +66,7 @@ def serve(
         "allow_anonymous": allow_anonymous,
         "config": config,
     }
-    with told_errors(SettingsError, ListenError, ServiceError), collector_paused():
+    with told_errors(SettingsError, ListenError, ServiceError), collector_paused(), stoppable():
         settings = load_settings(options)
         # Before anything slow: a taken port is known at once.
         with _listening(settings.host, settings.port) as listener:
