@@ -104,12 +104,26 @@ def _margins(cells: Sequence[Cell], parts: Sequence[float]) -> tuple[np.ndarray,
 
 
 def _kept(rows: np.ndarray) -> np.ndarray | None:
-    """Return a direction in which no sum of these columns changes, or None where there is none."""
-    if rows.shape[0] == 0:
-        return np.ones(rows.shape[1])
-    _, sizes, directions = np.linalg.svd(rows)
-    rank = int((sizes > TOLERANCE).sum())
-    return directions[-1] if rank < rows.shape[1] else None
+    """Return a direction in which no sum of these columns changes, or None where there is none.
+
+    It moves the first column that those before it can make up for, and them. Found by Gauss-Jordan elimination, number
+    by number: what a library's decomposition finds depends on the processor, and a seed's members must not.
+    """
+    left, pivots = rows.copy(), list[int]()
+    for column in range(left.shape[1]):
+        place = len(pivots)
+        sizes = np.abs(left[place:, column])
+        if not (sizes > TOLERANCE).any():
+            direction = np.zeros(left.shape[1])
+            direction[pivots], direction[column] = -left[:place, column], 1
+            return direction
+        pivot = place + int(sizes.argmax())
+        left[[place, pivot]] = left[[pivot, place]]
+        left[place] /= left[place, column]
+        others = np.arange(len(left)) != place
+        left[others] -= np.outer(left[others, column], left[place])
+        pivots.append(column)
+    return None
 
 
 def _room(x: np.ndarray, direction: np.ndarray) -> float:

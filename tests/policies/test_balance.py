@@ -75,6 +75,13 @@ def test_two_images_of_six_cells_differ_in_both_sets():
         assert one[1] != two[1]
 
 
+def test_the_seed_decides_on_every_machine_alike():
+    """Written down: a seed's members are the same whatever the processor's libraries are quickest at."""
+    target = dict.fromkeys(product(("man", "woman"), ("asian", "black", "white")), 1 / 6)
+    assert balanced_cells(target, 2, 7) == [("woman", "asian"), ("man", "black")]
+    assert balanced_cells(target, 1, 9) == [("woman", "black")]
+
+
 def test_the_seed_decides():
     target = dict.fromkeys(product(("woman", "man"), ("black", "white", "asian")), 1 / 6)
     assert balanced_cells(target, 5, 3) == balanced_cells(target, 5, 3)
