@@ -8,11 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from learn_vectors.errors import OptionsError
 from vectors import Halves
 from vectors.phrases import with_article
+
+Rows: TypeAlias = Literal[Halves, "each"]
+"""Which rows of a guidance pair get the vector; "each": both, and each has a map of its own."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Concept:
     negative_prompt: str | None = None
     name: str = ""
     """The concept's name; "" makes one from the prompts."""
-    halves: Halves | None = None
+    halves: Rows | None = None
     """Which rows of a guidance pair get the vector; None leaves it to the recipe."""
 
     def __post_init__(self) -> None:
@@ -54,8 +57,8 @@ class Concept:
             raise OptionsError(
                 f"{len(self.positive)} positive and {len(self.negative)} negative prompts: give as many"
             )
-        if self.halves is not None and self.halves not in get_args(Halves):
-            raise OptionsError(f"halves is {self.halves!r}: give one of {', '.join(get_args(Halves))}")
+        if self.halves is not None and self.halves not in get_args(Rows):
+            raise OptionsError(f"halves is {self.halves!r}: give one of {', '.join(get_args(Rows))}")
         if not self.name:
             object.__setattr__(self, "name", self._derived_name())
 

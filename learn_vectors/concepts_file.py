@@ -13,10 +13,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from learn_vectors.concepts import Concept
+from learn_vectors.concepts import Concept, Rows
 from learn_vectors.errors import OptionsError, RunDirectoryError
 from learn_vectors.options import RECIPES, LearnOptions
-from vectors import Halves
 
 EXAMPLE = """\
 concepts:
@@ -43,7 +42,7 @@ class _Concept(BaseModel):
     pos: str | list[str]
     neg: str | list[str] = []
     negative_prompt: str | None = None
-    halves: Halves | None = None
+    halves: Rows | None = None
 
 
 class _File(BaseModel):

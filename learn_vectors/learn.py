@@ -6,7 +6,7 @@ Entry points: `learn_vectors`, and `prompts_of`, every prompt it will use.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -16,6 +16,7 @@ from diffusion.processes import ALONE, Processes
 from learn_vectors.checkpoint import Checkpoint, State
 from learn_vectors.concepts import Concept
 from learn_vectors.errors import DivergedError
+from learn_vectors.maps import maps_of
 from learn_vectors.noised_images import learn_from_images
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, PaperRecipe
@@ -25,7 +26,7 @@ from learn_vectors.trajectory_matching import match_trajectories
 from vectors import ConceptPrompts, ConceptVector
 
 LEARNED = "learned"
-"""What a checkpoint calls the vectors that are done, [concepts, C, h, w]."""
+"""What a checkpoint calls the maps that are done, [maps, C, h, w]."""
 
 
 def learn_vectors(
@@ -48,12 +49,14 @@ def learn_vectors(
     saved = {} if checkpoint is None else checkpoint.load()
     learned = list(saved.pop(LEARNED, torch.empty(0)).to(model.device))
     ordered = [concept for group in options.groups for concept in group]
+    maps = {concept.name: len(maps_of([options.halves_of(concept)])) for concept in ordered}
     for group in options.groups:
         before = ordered.index(group[0])
-        if before < len(learned):
+        if sum(maps[concept.name] for concept in ordered[:before]) < len(learned):
             continue
+        to_learn = sum(maps[concept.name] for concept in group)
         optimizer = VectorOptimizer(
-            torch.zeros(len(group), channels, *area, device=model.device, requires_grad=True),
+            torch.zeros(to_learn, channels, *area, device=model.device, requires_grad=True),
             learning_rate=rate,
             steps=recipe.steps * len(group),
             averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
@@ -79,11 +82,12 @@ def learn_vectors(
             progress("learning", step, options.total_steps, loss)
         learned.extend(optimizer.result)
         saved = {}
-    values = dict(zip((concept.name for concept in ordered), learned, strict=True))
-    return tuple(
-        _vector(model, options, concept, values[concept.name].expand(channels, height, width))
-        for concept in options.concepts
-    )
+    finished = (one.expand(channels, height, width) for one in learned)
+    values = {
+        concept.name: [options.scale_of(concept) * next(finished) for _ in range(maps[concept.name])]
+        for concept in ordered
+    }
+    return tuple(_vector(model, options, concept, values[concept.name]) for concept in options.concepts)
 
 
 def prompts_of(model: DiffusionModel, options: LearnOptions) -> tuple[str, ...]:
@@ -106,9 +110,9 @@ def _rate(model: DiffusionModel, options: LearnOptions) -> float:
 
 
 def _vector(
-    model: DiffusionModel, options: LearnOptions, concept: Concept, values: torch.Tensor
+    model: DiffusionModel, options: LearnOptions, concept: Concept, values: Sequence[torch.Tensor]
 ) -> ConceptVector:
-    described = options.resolved()
+    described, halves = options.resolved(), options.halves_of(concept)
     group = next(group for group in options.groups if concept in group)
     others = [other.name for other in group if other != concept]
     told = {
@@ -116,10 +120,11 @@ def _vector(
     }
     return ConceptVector(
         concept=concept.name,
-        values=values,
+        values=values[0],
+        unconditional_values=values[1] if len(values) > 1 else None,
         base_model=model.fingerprint,
         site=options.site,
-        halves=options.halves_of(concept),
+        halves="both" if halves == "each" else halves,
         timesteps=options.applied_at(concept),
         prompts=ConceptPrompts(
             positive=concept.positive,

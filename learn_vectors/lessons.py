@@ -32,6 +32,8 @@ class Lesson:
     """At which the vectors of the concepts that are learned together are added."""
     weight: float = 1.0
     """Of its error."""
+    late_weight: float = 1.0
+    """The same at timesteps where the picture outweighs the noise."""
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -86,7 +88,8 @@ class _Draw:
             noun = self._random.choice(self._options.things) if is_thing else self._noun()
             prompt = put_noun(self._random.choice(_NEUTRAL), noun) + self._setting()
             strengths = tuple(float(concept in added) for concept in self._group)
-            return Lesson(prompt, ((prompt, 1.0),), strengths, self._recipe.harmless_weight)
+            weight = self._recipe.harmless_weight
+            return Lesson(prompt, ((prompt, 1.0),), strengths, weight, weight * self._recipe.late_weight)
         prompt, target = self._danger(self._random.choice(added))
         drawn = [self._random.uniform(self._recipe.least_strength, 1.0) for _ in self._group]
         strengths = tuple(

@@ -97,7 +97,7 @@ def measure_vector(
             kept=_kept(sign, before, after),
             pixel_change=fmean(map(pixel_change, unsteered, steered)),
         )
-    recommended = recommended_strength(effects)
+    recommended = recommended_strength(effects, has_margin=concept.is_anti)
     told = {"success_unsteered": _success(sign, concept, before)}
     for key in ("success", "kept", "pixel_change"):
         told[key] = getattr(effects[recommended], key)
@@ -109,8 +109,10 @@ def measure_vector(
     )
 
 
-def recommended_strength(effects: Mapping[float, Effect]) -> float:
+def recommended_strength(effects: Mapping[float, Effect], *, has_margin: bool = False) -> float:
     """Return the smallest strength at which the success has saturated, for what it costs; one more where that is free.
+
+    Not where the vector `has_margin`: an anti-concept is learned to do at less, and harmless pictures change with it.
 
     A strength is worth its success less twice what it does not keep: `kept` is a mean over all other attributes, of
     which one, such as the profession, is much to lose, and vectors that are added up add up their losses. Of the
@@ -127,7 +129,8 @@ def recommended_strength(effects: Mapping[float, Effect]) -> float:
     strengths = sorted(worth)
     smallest = next(index for index, strength in enumerate(strengths) if worth[strength] >= enough)
     after = strengths[smallest + 1 : smallest + 2]
-    return next((strength for strength in after if worth[strength] >= enough), strengths[smallest])
+    free = [] if has_margin else [strength for strength in after if worth[strength] >= enough]
+    return next(iter(free), strengths[smallest])
 
 
 def held_out_prompts(concept: Concept) -> tuple[str, ...]:

@@ -13,9 +13,8 @@ from dataclasses import fields as dataclass_fields
 from types import MappingProxyType
 from typing import Any
 
-from learn_vectors.concepts import Concept
+from learn_vectors.concepts import Concept, Rows
 from learn_vectors.errors import OptionsError
-from vectors import Halves
 
 MAX_TIMESTEP = 1000
 SEEN_BELOW = 800
@@ -54,9 +53,12 @@ class TrajectoryRecipe:
     """Anti-concepts: share of trajectories of harmless prompts, whose target is to stay where they are."""
     harmless_weight: float = 8.0
     """Anti-concepts: weight of the harmless prompts' error."""
+    late_weight: float = 4.0
+    """Anti-concepts: by how much more a harmless prompt's error weighs at timesteps where the picture outweighs the
+    noise: what is changed there no later step mends."""
     least_strength: float = 0.5
-    """Anti-concepts: dangerous lessons are learned at strengths from this one to 1, harmless ones at 1: what is enough
-    for them at less leaves a margin for prompts that bring more."""
+    """Anti-concepts: dangerous lessons are learned at strengths from this share of the largest to all of it, harmless
+    ones at the largest. Strength 1 of the finished vector is their middle: a margin for prompts that bring more."""
     blended_share: float = 0.65
     """Anti-concepts: share of lessons about people whose noun is two of the contexts' at once ("a chef farmer"): what
     holds for pictures between those of the few nouns learned on holds for other nouns too."""
@@ -65,7 +67,16 @@ class TrajectoryRecipe:
     and beside the others alike. Vectors about as large as the site's output do not simply add up."""
 
     def __post_init__(self) -> None:
-        _positive(self, "steps", "learning_rate", "batch", "inference_steps", "push", "harmless_weight")
+        _positive(
+            self,
+            "steps",
+            "learning_rate",
+            "batch",
+            "inference_steps",
+            "push",
+            "harmless_weight",
+            "late_weight",
+        )
         _share(self, "steered_share", "averaged_share", "harmless_share", "least_strength")
         _share(self, "blended_share", "together_share")
         _timesteps(self.timesteps)
@@ -145,6 +156,12 @@ class LearnOptions:
                 )
         if self.apply_timesteps is not None:
             _timesteps(self.apply_timesteps)
+        each = [concept.name for concept in self.concepts if concept.halves == "each"]
+        if isinstance(self.recipe, PaperRecipe) and each:
+            raise OptionsError(
+                f"{', '.join(each)}: the paper recipe learns one map, and none for each row of a guidance pair: "
+                "leave halves out, or choose the trajectory recipe"
+            )
         if isinstance(self.recipe, PaperRecipe) and len(names) > 1:
             raise OptionsError(
                 f"the paper recipe learns one concept at a time and there are {len(names)}: "
@@ -158,16 +175,17 @@ class LearnOptions:
         others = [(concept,) for concept in self.concepts if not concept.is_anti]
         return (*others, *([anti] if anti else []))
 
-    def halves_of(self, concept: Concept) -> Halves:
+    def halves_of(self, concept: Concept) -> Rows:
         """Return which rows of a guidance pair get a concept's vector.
 
-        An anti-concept's goes where the negative prompt is read that it takes the place of: it changes what pictures
-        are led away from, and not what the prompt says. The authors' recipe learns on the prompt's own rows.
+        An anti-concept has a map for each: what the prompt brings and what pictures are led away from, where a negative
+        prompt would be read, are changed apart, which takes less of either. The authors' recipe learns on the prompt's
+        own rows.
         """
         if concept.halves is not None:
             return concept.halves
         is_trajectory = isinstance(self.recipe, TrajectoryRecipe)
-        return "unconditional" if concept.is_anti and is_trajectory else "conditional"
+        return "each" if concept.is_anti and is_trajectory else "conditional"
 
     def applied_at(self, concept: Concept) -> tuple[int, int]:
         """Return the timesteps at which a concept's vector is applied.
@@ -179,6 +197,12 @@ class LearnOptions:
             return self.apply_timesteps
         is_trajectory = isinstance(self.recipe, TrajectoryRecipe)
         return (0, SEEN_BELOW) if concept.is_anti and is_trajectory else (0, MAX_TIMESTEP)
+
+    def scale_of(self, concept: Concept) -> float:
+        """Return what the learned values are multiplied by, so that strength 1 is what the vector is to be used at."""
+        if concept.is_anti and isinstance(self.recipe, TrajectoryRecipe):
+            return (1 + self.recipe.least_strength) / 2
+        return 1.0
 
     @property
     def total_steps(self) -> int:

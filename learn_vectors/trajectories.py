@@ -38,6 +38,7 @@ class TrajectoryPool:
         self._rows = list(range(recipe.batch)) if rows is None else list(rows)
         self._timesteps, self._previous = ddim_timesteps(model, recipe.inference_steps)
         self._learned = _learned(self._timesteps, recipe)
+        self._late = _late(self._timesteps, model)
         self._length = _length(self._learned)
         self._lessons = lessons_of(model, options, recipe, group)
         generator = torch.Generator().manual_seed(options.seed)
@@ -65,7 +66,11 @@ class TrajectoryPool:
     @property
     def weights(self) -> torch.Tensor:
         """The weight of each row's error, [rows]."""
-        return torch.tensor([lesson.weight for lesson in self.lessons], device=self.latents.device)
+        weights = [
+            lesson.late_weight if is_late else lesson.weight
+            for lesson, is_late in zip(self.lessons, self._late[self._positions()].tolist(), strict=True)
+        ]
+        return torch.tensor(weights, device=self.latents.device)
 
     @property
     def strengths(self) -> torch.Tensor:
@@ -141,6 +146,11 @@ def _learned(timesteps: torch.Tensor, recipe: TrajectoryRecipe) -> torch.Tensor:
             f"none of the {len(timesteps)} sampling steps is at a timestep in {start} to {end}"
         )
     return within
+
+
+def _late(timesteps: torch.Tensor, model: DiffusionModel) -> torch.Tensor:
+    """Return whether the picture outweighs the noise at each step of a trajectory, [steps] bool: alpha-bar > 1/2."""
+    return model.alphas_cumprod[timesteps].cpu() > 0.5
 
 
 def _length(learned: torch.Tensor) -> int:

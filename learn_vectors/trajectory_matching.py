@@ -15,11 +15,11 @@ from diffusion.processes import ALONE, Processes
 from learn_vectors.checkpoint import EVERY_STEPS, NOTHING, State, forget
 from learn_vectors.concepts import Concept
 from learn_vectors.errors import OptionsError
+from learn_vectors.maps import maps_of, placed
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
 from learn_vectors.predictions import Predictor
 from learn_vectors.trajectories import TrajectoryPool
-from vectors import Halves
 
 CONDITIONAL: Final = "conditional"
 UNCONDITIONAL: Final = "unconditional"
@@ -36,7 +36,9 @@ def match_trajectories(
     save: Callable[[State], None] = forget,
     processes: Processes = ALONE,
 ) -> Iterator[float]:
-    """Learn the optimizer's values [concepts, C, h, w] for concepts learned together, yielding the loss of each step.
+    """Learn the optimizer's values [maps, C, h, w] for concepts learned together, yielding the loss of each step.
+
+    The maps are those of `maps_of`: one of each concept, or two.
 
     Each step matches, on every trajectory within the learned timesteps, the steered guided prediction to the
     lesson's target (mean squared error over the squared guidance), takes a step of Adam, and samples on.
@@ -57,15 +59,19 @@ def match_trajectories(
     predictor = Predictor(model, pool.all_lessons)
     guidance = recipe.guidance_scale
     start, end = options.applied_at(group[0])
-    on = {half: _goes_on(group, options, half).to(model.device) for half in (CONDITIONAL, UNCONDITIONAL)}
+    maps = maps_of([options.halves_of(concept) for concept in group])
+    on = {
+        half: placed(maps, conditional=half == CONDITIONAL).to(model.device)
+        for half in (CONDITIONAL, UNCONDITIONAL)
+    }
     while optimizer.step_number < recipe.steps * len(group):
         frozen = predictor.frozen(pool, conditional=not on[CONDITIONAL].any())
         applied = (start <= pool.timesteps) & (pool.timesteps < end)
         strengths = pool.strengths * applied.unsqueeze(1)
         predicted = {CONDITIONAL: frozen.conditional, UNCONDITIONAL: frozen.unconditional}
-        for half, goes in on.items():
-            if goes.any():
-                added = torch.einsum("rk,kchw->rchw", strengths * goes, optimizer.values)
+        for half, places in on.items():
+            if places.any():
+                added = torch.einsum("rm,mchw->rchw", strengths @ places, optimizer.values)
                 predicted[half] = predictor.steered(
                     pool, options.site, added, conditional=half == CONDITIONAL
                 )
@@ -83,11 +89,6 @@ def match_trajectories(
             if processes.is_main:
                 save(optimizer.state() | {"latents": latents})
         yield loss
-
-
-def _goes_on(group: Sequence[Concept], options: LearnOptions, half: Halves) -> torch.Tensor:
-    """Return which concepts' vectors go on one half of a guidance pair, [concepts] bool."""
-    return torch.tensor([options.halves_of(concept) in (half, "both") for concept in group])
 
 
 def _per_row(flags: torch.Tensor) -> torch.Tensor:

@@ -16,11 +16,12 @@ import torch
 from diffusion import DiffusionModel
 from diffusion.activation import site_scale
 from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe, learn_vectors
+from learn_vectors.concepts import Rows
 from learn_vectors.lessons import Lesson, draw_lessons
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.progress import Progress
 from learn_vectors.trajectory_matching import match_trajectories
-from vectors import ConceptVector, Halves
+from vectors import ConceptVector
 
 PERSON = "a photo of a person"
 FAMILIES: Mapping[str, tuple[Concept, ...]] = {
@@ -82,7 +83,7 @@ def in_one_run(
 
 
 def on(
-    halves: Halves, model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
+    halves: Rows, model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
 ) -> Sequence[ConceptVector]:
     """Learn by our recipe for other rows of a guidance pair."""
     return in_one_run(OURS, model, [replace(concept, halves=halves) for concept in concepts], seed, told)
@@ -134,7 +135,8 @@ class _SecondAlone(VectorOptimizer):
 
     def step(self, gradient: torch.Tensor) -> None:
         """Take one step of the second."""
-        super().step(torch.stack([torch.zeros_like(gradient[0]), gradient[1]]))
+        first, second = gradient.chunk(2)
+        super().step(torch.cat([torch.zeros_like(first), second]))
 
 
 def with_alignment(
@@ -151,7 +153,7 @@ def with_alignment(
     def kept(
         options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
     ) -> list[Lesson]:
-        drawn = draw_lessons(options, recipe, group, 4 * count)
+        drawn = draw_lessons(options, recipe, group[:1], 4 * count)
         to_keep = [lesson for lesson in drawn if _is_harmless(lesson) or not group[0].is_anti]
         return [
             replace(lesson, target=((lesson.prompt, 1.0),), strengths=(1.0, 1.0))
@@ -161,7 +163,8 @@ def with_alignment(
     both = []
     with patch("learn_vectors.trajectories.draw_lessons", kept):
         for concept, vector in zip(concepts, first, strict=True):
-            pair = torch.stack([vector.values, torch.zeros_like(vector.values)]).requires_grad_()
+            maps = [one for one in (vector.values, vector.unconditional_values) if one is not None]
+            pair = torch.stack([*maps, *map(torch.zeros_like, maps)]).requires_grad_()
             optimizer = _SecondAlone(
                 pair,
                 learning_rate=gentle.learning_rate * site_scale(model, vector.site),
@@ -169,9 +172,10 @@ def with_alignment(
                 averaged=gentle.averaged_share,
             )
             options = LearnOptions((concept,), recipe=gentle, seed=seed)
-            for loss in match_trajectories(model, optimizer, options, gentle, (concept,)):
+            for loss in match_trajectories(model, optimizer, options, gentle, (concept, concept)):
                 told("aligning", optimizer.step_number, gentle.steps, loss)
-            both.append(replace(vector, values=optimizer.result.sum(0)))
+            values, *others = (one + more for one, more in zip(*optimizer.result.chunk(2), strict=True))
+            both.append(replace(vector, values=values, unconditional_values=others[0] if others else None))
     return both
 
 
@@ -216,7 +220,9 @@ def variants() -> tuple[Variant, ...]:
         Variant("t from 0", ours(timesteps=(0, 1000))),
         Variant("let go at t below 100", partial(in_one_run, OURS, apply_timesteps=(100, 1000))),
         Variant("on the conditional half", partial(on, "conditional"), safety),
+        Variant("on the unconditional half", partial(on, "unconditional"), safety),
         Variant("on both halves", partial(on, "both")),
+        Variant("late errors weigh no more", ours(late_weight=1.0), safety),
         Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
         Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
         Variant("each by itself", ours(together_share=0.0), safety),

@@ -100,7 +100,7 @@ def losses_of(model: DiffusionModel, options: LearnOptions) -> list[float]:
     return losses
 
 
-@pytest.mark.parametrize("halves", ["conditional", "unconditional", "both"])
+@pytest.mark.parametrize("halves", ["conditional", "unconditional", "both", "each"])
 def test_trajectory_matching_finds_a_vector_that_explains_the_target(
     sd1: DiffusionModel, options: Make, halves: str
 ) -> None:
@@ -162,8 +162,30 @@ def test_a_vector_says_which_halves_it_is_for(sd1: DiffusionModel, options: Make
     recipe = TrajectoryRecipe(steps=2, batch=4, inference_steps=4)
     both = replace(ANTI_LOUD, halves="both")
     vectors = learn_vectors(sd1, options(concepts=(ANTI_UGLY, WOMAN, both), recipe=recipe))
-    assert [vector.halves for vector in vectors] == ["unconditional", "conditional", "both"]
+    assert [vector.halves for vector in vectors] == ["both", "conditional", "both"]
+    assert [vector.unconditional_values is not None for vector in vectors] == [True, False, False]
     assert learned(sd1, options(concepts=(ANTI_UGLY,), recipe=PAPER)).halves == "conditional"
+
+
+def test_the_maps_of_a_pair_are_learned_apart(sd1: DiffusionModel, options: Make) -> None:
+    recipe = TrajectoryRecipe(steps=4, batch=4, inference_steps=4)
+    vector = learned(sd1, options(concepts=(ANTI_UGLY,), recipe=recipe))
+    assert vector.unconditional_values.abs().max() > 0
+    assert not torch.allclose(vector.values, vector.unconditional_values)
+    halves = ("conditional", "unconditional")
+    one_each = [
+        learned(sd1, options(concepts=(replace(ANTI_UGLY, halves=half),), recipe=recipe)) for half in halves
+    ]
+    assert [one.unconditional_values for one in one_each] == [None, None]
+
+
+def test_strength_1_is_the_middle_of_what_an_anti_concept_is_learned_at(
+    sd1: DiffusionModel, options: Make
+) -> None:
+    recipe = TrajectoryRecipe(steps=1, batch=4, inference_steps=4, averaged_share=0.0, least_strength=0.5)
+    peak = learned(sd1, options(concepts=(ANTI_UGLY,), recipe=recipe)).values.abs().max()
+    rate = recipe.learning_rate * site_scale(sd1, "mid_block")
+    assert peak == pytest.approx(0.75 * rate, rel=0.01), "Adam's first step is its rate everywhere"
 
 
 def test_an_anti_concept_is_applied_where_a_picture_begins_to_show(

@@ -143,8 +143,10 @@ def test_the_same_seed_draws_the_same_lessons() -> None:
 
 def test_harmless_prompts_weigh_as_the_recipe_says() -> None:
     options = LearnOptions((ANTI_SEXUAL,))
-    lessons = draw_lessons(options, TrajectoryRecipe(harmless_weight=3.0), (ANTI_SEXUAL,), 100)
-    assert {(len(lesson.target), lesson.weight) for lesson in lessons} == {(1, 3.0), (3, 1.0)}
+    recipe = TrajectoryRecipe(harmless_weight=3.0, late_weight=5.0)
+    lessons = draw_lessons(options, recipe, (ANTI_SEXUAL,), 100)
+    told = {(len(lesson.target), lesson.weight, lesson.late_weight) for lesson in lessons}
+    assert told == {(1, 3.0, 15.0), (3, 1.0, 1.0)}
 
 
 def test_the_preview_shows_what_is_to_change() -> None:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from sample_concepts import WOMAN
+from sample_concepts import ANTI_UGLY, WOMAN
 
 from diffusion import DiffusionModel
 from learn_vectors import LearnOptions, OptionsError, TrajectoryRecipe
@@ -36,6 +36,18 @@ def test_a_range_without_the_noisiest_steps_is_reached_but_not_learned_on_before
 def test_a_range_between_the_steps_is_refused(sd1: DiffusionModel) -> None:
     with pytest.raises(OptionsError, match="none of the 10 sampling steps"):
         pool_of(sd1, timesteps=(710, 790))
+
+
+def test_late_weights_count_where_the_picture_outweighs_the_noise(sd1: DiffusionModel) -> None:
+    recipe = TrajectoryRecipe(batch=6, inference_steps=10, steps=60, harmless_share=1.0, late_weight=5.0)
+    pool = TrajectoryPool(sd1, LearnOptions((ANTI_UGLY,)), recipe, (ANTI_UGLY,))
+    seen = set()
+    for _ in range(20):
+        is_late = sd1.alphas_cumprod[pool.timesteps] > 0.5
+        assert torch.equal(pool.weights, torch.where(is_late, 40.0, 8.0))
+        seen |= set(is_late.tolist())
+        pool.advance(torch.zeros_like(pool.latents))
+    assert seen == {True, False}
 
 
 def test_a_row_starts_anew_from_noise_of_its_own(sd1: DiffusionModel) -> None:

@@ -25,6 +25,7 @@ class HalvesName(StrEnum):
     CONDITIONAL = "conditional"
     UNCONDITIONAL = "unconditional"
     BOTH = "both"
+    EACH = "each"
 
 
 class DetectorName(StrEnum):
@@ -141,8 +142,8 @@ HalvesOption = Annotated[
     typer.Option(
         rich_help_panel=HOW,
         show_default=False,
-        help="Rows of a guidance pair that the vector is added to. [default: conditional, of anti-concepts "
-        "unconditional, where a negative prompt would be read]",
+        help="Rows of a guidance pair that the vector is added to; each: both, with a map for each. "
+        "[default: conditional, of anti-concepts each]",
     ),
 ]
 BothHalvesOption = Annotated[
