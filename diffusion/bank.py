@@ -39,14 +39,15 @@ class VectorBank:
     """
 
     names: tuple[str, ...]
+    """[n]: the name of each map's vector; a vector with a map for each row of a guidance pair is there twice."""
     values: torch.Tensor
     """[n, C, h, w], fp32, on the device."""
     on_conditional: torch.Tensor
-    """[n] bool: whether the vector goes on the conditional row of a guidance pair, or on the only one."""
+    """[n] bool: whether the map goes on the conditional row of a guidance pair, or on the only one."""
     on_unconditional: torch.Tensor
     """[n] bool: whether it goes on the unconditional row."""
     ranges: torch.Tensor
-    """[n, 2]: the half-open range of training timesteps of each vector."""
+    """[n, 2]: the half-open range of training timesteps of each map's vector."""
 
     @classmethod
     def load(
@@ -58,17 +59,18 @@ class VectorBank:
                 logger.info(
                     "Vector %s resized from %d x %d to %d x %d.", name, *vector.shape[1:], height, width
                 )
-        sized = [vector.resized(height, width) for vector in vectors.values()]
+        sized = [(name, vector.resized(height, width)) for name, vector in vectors.items()]
+        maps = [(name, vector, values) for name, vector in sized for values in vector.maps]
         return cls(
-            names=tuple(vectors),
-            values=torch.stack([vector.values for vector in sized]).to(device),
-            on_conditional=torch.tensor([vector.goes_on(conditional=True) for vector in sized]),
-            on_unconditional=torch.tensor([vector.goes_on(conditional=False) for vector in sized]),
-            ranges=torch.tensor([vector.timesteps for vector in sized]),
+            names=tuple(name for name, _, _ in maps),
+            values=torch.stack([values for _, _, values in maps]).to(device),
+            on_conditional=torch.tensor([vector.on(conditional=True) is one for _, vector, one in maps]),
+            on_unconditional=torch.tensor([vector.on(conditional=False) is one for _, vector, one in maps]),
+            ranges=torch.tensor([vector.timesteps for _, vector, _ in maps]),
         )
 
     def coefficients(self, steerings: Sequence[Steering]) -> torch.Tensor:
-        """The strength of every vector for every image, [images, n]; names of other banks are passed over."""
+        """The strength of every map for every image, [images, n]; names of other banks are passed over."""
         strengths = [[steering.get(name, 0.0) for name in self.names] for steering in steerings]
         return torch.tensor(strengths, dtype=torch.float32)  # also of whole numbers, {"woman": 1}
 
@@ -77,17 +79,18 @@ class VectorBank:
 
         Raises SteeringError for a vector that goes on unconditional rows alone, which would do nothing.
         """
+        acting = {name for name, acts in zip(self.names, self.on_conditional.tolist(), strict=True) if acts}
         for place, name in enumerate(self.names):
-            if not self.on_conditional[place] and coefficients[:, place].any():
+            if name not in acting and coefficients[:, place].any():
                 raise idle_without_guidance(name)
-        return coefficients
+        return coefficients * self.on_conditional
 
     def guided(self, coefficients: torch.Tensor) -> torch.Tensor:
         """The coefficients [2 * images, n] of guidance pairs: first all unconditional rows, then the rest."""
         return torch.cat([coefficients * self.on_unconditional, coefficients * self.on_conditional])
 
     def combine(self, h: torch.Tensor, coefficients: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """The site's output with each row's vectors added: h + sum over n of coefficient * vector.
+        """The site's output with each row's vectors added: h + sum over n of coefficient * map.
 
         `h` is [rows, C, h, w], `coefficients` [rows, n], `timesteps` [rows] or one for all rows. Summed in
         fp32, also under autocast, and returned in the dtype of `h`. A row without a vector at its timestep is

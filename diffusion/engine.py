@@ -147,11 +147,11 @@ class Engine:
         for row in rows:
             vectors = {name: found[name] for name, strength in row.steering.items() if strength != 0}
             steers = {
-                half: any(stored.vector.goes_on(conditional=half) for stored in vectors.values())
+                half: any(stored.vector.on(conditional=half) is not None for stored in vectors.values())
                 for half in (True, False)
             }
             for name, stored in vectors.items():
-                if scale <= 1 and not stored.vector.goes_on(conditional=True):
+                if scale <= 1 and stored.vector.on(conditional=True) is None:
                     raise idle_without_guidance(name)
             passes = passes_of(
                 row, guidance_scale=scale, steers_conditional=steers[True], steers_unconditional=steers[False]

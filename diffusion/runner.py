@@ -91,8 +91,8 @@ class Runner:
             stored.digest,
             float(order.row.steering[name]),
             active,
-            on_conditional=vector.goes_on(conditional=True),
-            on_unconditional=vector.goes_on(conditional=False),
+            on_conditional=vector.on(conditional=True) is not None,
+            on_unconditional=vector.on(conditional=False) is not None,
         )
 
     def _resident(self, site: str, latent_shape: tuple[int, int, int]) -> ResidentVectors:
@@ -170,7 +170,8 @@ class Runner:
                         if held.site not in found:
                             total = sum(len(other.order.passes) for other in rows)
                             found[held.site] = torch.zeros(total, len(resident.values))
-                        found[held.site][number, resident.place(held.digest)] += held.strength
+                        place = resident.place(held.digest, conditional=one.is_conditional)
+                        found[held.site][number, place] += held.strength
                 number += 1
         return found
 

@@ -46,8 +46,9 @@ def steer(
     shipped library by default.
 
     With classifier-free guidance a vector goes on those rows of each pair that its `halves` say, at the timesteps it
-    is made for. Images without steering are those of the plain pipeline,
-    bit by bit. Blocks nest and add up. Nothing is left behind in the pipeline, whatever happens inside.
+    is made for; one with a map for each row adds each to its own, and without guidance the conditional one. Images
+    without steering are those of the plain pipeline, bit by bit. Blocks nest and add up. Nothing is left behind in
+    the pipeline, whatever happens inside.
 
     Raises UnknownConceptError, VectorMismatchError, SiteError and SteeringError on entry, and SteeringError
     from the pipeline's call where the number of images is not that of the sequence, or where there is no guidance

@@ -20,6 +20,7 @@ from vectors.names import shortened
 
 _HALVES: Final[Mapping[str, str]] = {
     "conditional": "conditional: the half of guidance that reads the prompt",
+    "unconditional": "unconditional: the half of guidance that reads the negative prompt",
     "both": "both halves of guidance",
 }
 _LONGEST_WORD: Final = 24
@@ -202,7 +203,7 @@ def _application_section(stored: StoredVector, model: str) -> Section:
     everywhere = " (all)" if (start, end) == (0, 1000) else ""
     told = {
         "added to": f"the output of {vector.site}",
-        "in": _HALVES[vector.halves],
+        "in": _HALVES[vector.halves] + (", with a map for each" if len(vector.maps) > 1 else ""),
         "at timesteps": f"{start} to {end - 1}{everywhere}",
         "shape": f"{' × '.join(map(str, vector.shape))} (channels, height, width)",
         "norm": f"{vector.norm:.4g}",

@@ -37,29 +37,40 @@ def concepts_of(
         },
         products=_products(vectors, scales),
         guided_only=frozenset(
-            concept for concept, vector in vectors.items() if not vector.goes_on(conditional=True)
+            concept for concept, vector in vectors.items() if vector.on(conditional=True) is None
         ),
     )
-
-
-def _meet(one: ConceptVector, other: ConceptVector) -> bool:
-    """Whether there is a row of a guidance pair that both are added to."""
-    return any(one.goes_on(conditional=half) and other.goes_on(conditional=half) for half in (True, False))
 
 
 def _products(
     vectors: Mapping[str, ConceptVector], scales: Mapping[str, float]
 ) -> dict[tuple[str, str], float]:
-    """Return the inner products of vectors of one site and shape, in squares of the norm of the site's output."""
+    """Return the inner products of vectors of one site and shape, in squares of the norm of the site's output.
+
+    Of the maps that meet on a row of a guidance pair; the larger where vectors meet on both rows, 0 where on none.
+    """
     products: dict[tuple[str, str], float] = {}
     for site, shape in dict.fromkeys((vector.site, vector.shape) for vector in vectors.values()):
         alike = [name for name, vector in vectors.items() if (vector.site, vector.shape) == (site, shape)]
-        values = torch.stack([vectors[name].values.double().flatten() for name in alike])
-        gram = (values @ values.T / (values.shape[1] * scales[site] ** 2)).tolist()
+        rows = [
+            _products_on({name: vectors[name] for name in alike}, half, scales[site])
+            for half in (True, False)
+        ]
         products |= {
-            (alike[row], alike[column]): gram[row][column]
-            if _meet(vectors[alike[row]], vectors[alike[column]])
-            else 0.0
-            for row, column in product(range(len(alike)), repeat=2)
+            pair: max((row[pair] for row in rows if pair in row), default=0.0)
+            for pair in product(alike, repeat=2)
         }
     return products
+
+
+def _products_on(
+    vectors: Mapping[str, ConceptVector], conditional: bool, scale: float
+) -> dict[tuple[str, str], float]:
+    """Return the inner products of those vectors that are added to one row of a guidance pair."""
+    maps = {name: vector.on(conditional=conditional) for name, vector in vectors.items()}
+    there = {name: values.double().flatten() for name, values in maps.items() if values is not None}
+    if not there:
+        return {}
+    values = torch.stack(list(there.values()))
+    gram = (values @ values.T / (values.shape[1] * scale**2)).flatten().tolist()
+    return dict(zip(product(there, repeat=2), gram, strict=True))

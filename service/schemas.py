@@ -162,7 +162,9 @@ class VectorSummary(_Wire):
     base_model: str = Field(description="Fingerprint of the model it was learned on.")
     site: str
     shape: tuple[int, ...] = Field(description="Channels, height, width.")
-    halves: str = Field(description="Rows of a guidance pair it is added to.")
+    halves: str = Field(
+        description="Rows of a guidance pair it is added to; on both, each may have a map of its own."
+    )
     timesteps: tuple[int, int] = Field(description="Half-open range of training timesteps it is added at.")
     norm: float
 

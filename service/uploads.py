@@ -7,6 +7,8 @@ import hashlib
 import math
 from dataclasses import dataclass
 
+import torch
+
 from diffusion import DiffusionError
 from diffusion.bank import check_fit
 from service.errors import MisfitVectorError, UnsoundVectorError, VectorRangeError
@@ -16,7 +18,7 @@ from vectors.errors import VectorFormatError
 from vectors.file_format import read_vector
 
 MIN_NORM = 1e-3
-"""The norm of a vector at its recommended strength, against its site's activation, below which it does nothing."""
+"""The norm of a vector's map at its recommended strength, against its site's output, below which it does nothing."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,17 @@ def _check_strength(vector: ConceptVector, loaded: LoadedModel, max_norm: float)
             cure=f"It must not be 0, and be between -{limit:g} and {limit:g}: scale the vector instead.",
         )
     size = math.sqrt(vector.values.numel()) * loaded.scales[vector.site]
-    norm = vector.norm * strength / size
-    if not MIN_NORM <= norm <= max_norm:
-        raise VectorRangeError(
-            f"At its recommended strength the vector's norm is {norm:.3g} times that of what it is added to.",
-            field="vector",
-            value=norm,
-            cure=f"It must be between {MIN_NORM:g} and {max_norm:g}; max_vector_norm sets how much is allowed.",
-        )
+    whose = (
+        ("vector's norm",)
+        if len(vector.maps) == 1
+        else ("conditional map's norm", "unconditional map's norm")
+    )
+    for name, values in zip(whose, vector.maps, strict=True):
+        norm = float(torch.linalg.vector_norm(values, dtype=torch.float64)) * strength / size
+        if not MIN_NORM <= norm <= max_norm:
+            raise VectorRangeError(
+                f"At its recommended strength the {name} is {norm:.3g} times that of what it is added to.",
+                field="vector",
+                value=norm,
+                cure=f"It must be between {MIN_NORM:g} and {max_norm:g}; max_vector_norm sets how much is allowed.",
+            )

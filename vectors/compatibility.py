@@ -19,6 +19,7 @@ _CURES = {
     "base model": "use vectors learned on one and the same model",
     "site": "use vectors learned at one and the same site",
     "shape": "call resized() if only the height and width differ",
+    "maps": "give both unconditional values of their own, or neither, with dataclasses.replace",
     "halves": "set the same halves with dataclasses.replace",
     "timesteps": "set the same timesteps with dataclasses.replace",
 }
@@ -42,7 +43,7 @@ def check_compatible(vector: ConceptVector, *, base_model: str, site: str, chann
 
 
 def check_comparable(left: ConceptVector, right: ConceptVector) -> None:
-    """Raise VectorMismatchError unless both vectors live in one space: model, site and shape."""
+    """Raise VectorMismatchError unless both vectors live in one space: model, site, shape and number of maps."""
     _check_same("compared", left, right, _space(left), _space(right))
 
 
@@ -76,7 +77,12 @@ def _told(value: object) -> str:
 
 
 def _space(vector: ConceptVector) -> dict[str, object]:
-    return {"base model": vector.base_model, "site": vector.site, "shape": vector.shape}
+    return {
+        "base model": vector.base_model,
+        "site": vector.site,
+        "shape": vector.shape,
+        "maps": len(vector.maps),
+    }
 
 
 def _application(vector: ConceptVector) -> dict[str, object]:

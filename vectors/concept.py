@@ -1,4 +1,4 @@
-"""The concept vector: one map added to a frozen model's site, and what is known about it.
+"""The concept vector: what is added to a frozen model's site, and what is known about it.
 
 Entry points: `ConceptVector` with its algebra (+ - * / and `combine`), `resized` and `cosine`.
 """
@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from numbers import Real
@@ -45,9 +45,10 @@ class ConceptPrompts:
 
 @dataclass(frozen=True, eq=False)
 class ConceptVector:
-    """One concept as a map that is added to the output of a frozen model's site.
+    """One concept as a map that is added to the output of a frozen model's site, or one for each row of a pair.
 
-    `values` is [C, h, w]; any floating tensor is accepted and kept as an independent fp32 copy on the CPU.
+    `values` is [C, h, w]; any floating tensor is accepted and kept as an independent fp32 copy on the CPU. It is
+    added to the rows that `halves` say, save where `unconditional_values` is the map of unconditional rows.
     Raises InvalidVectorError where a part is unsound. Vectors add, subtract, scale and negate; the result
     keeps the left side's concept and where it is applied, while prompts, training, effect and recommended
     strength start afresh, because nobody learned or measured the result. `dataclasses.replace` describes it.
@@ -68,10 +69,13 @@ class ConceptVector:
     """The settings it was learned with."""
     effect: Mapping[str, float] = field(default_factory=dict)
     """What was measured at the recommended strength, such as {"success": 0.97}."""
+    unconditional_values: torch.Tensor | None = field(default=None, repr=False)
+    """[C, h, w]: the map of unconditional rows where they get one of their own; takes the halves "both"."""
 
     def __post_init__(self) -> None:
         _check_labels(self)
-        object.__setattr__(self, "values", _own_values(self.concept, self.values))
+        object.__setattr__(self, "values", _own_values(self.concept, "values", self.values))
+        object.__setattr__(self, "unconditional_values", _own_unconditional(self))
         object.__setattr__(self, "timesteps", _checked_range(self.concept, self.timesteps))
         object.__setattr__(self, "training", _own_json(self.concept, "training", self.training))
         object.__setattr__(self, "effect", _own_json(self.concept, "effect", self.effect))
@@ -83,9 +87,16 @@ class ConceptVector:
         return channels, height, width
 
     @property
+    def maps(self) -> tuple[torch.Tensor, ...]:
+        """What it holds, each [C, h, w]: `values`, and after them `unconditional_values` where there are some."""
+        return (
+            (self.values,) if self.unconditional_values is None else (self.values, self.unconditional_values)
+        )
+
+    @property
     def norm(self) -> float:
-        """The L2 norm of all values."""
-        return float(torch.linalg.vector_norm(self.values, dtype=torch.float64))
+        """The L2 norm of all values, of both maps where there are two."""
+        return float(torch.linalg.vector_norm(torch.stack(self.maps), dtype=torch.float64))
 
     @cached_property
     def digest(self) -> str:
@@ -93,54 +104,58 @@ class ConceptVector:
 
         Prompts, training, effect and the recommended strength describe it and do not enter.
         """
-        identity = json.dumps(
-            {
-                "concept": self.concept,
-                "base_model": self.base_model,
-                "site": self.site,
-                "halves": self.halves,
-                "timesteps": self.timesteps,
-                "shape": self.shape,
-            },
-            sort_keys=True,
-        )
-        content = hashlib.sha256(identity.encode())
-        content.update(self.values.numpy().astype("<f4").tobytes())
+        identity: dict[str, object] = {
+            "concept": self.concept,
+            "base_model": self.base_model,
+            "site": self.site,
+            "halves": self.halves,
+            "timesteps": self.timesteps,
+            "shape": self.shape,
+        }
+        if len(self.maps) > 1:
+            identity["maps"] = len(self.maps)
+        content = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
+        for values in self.maps:
+            content.update(values.numpy().astype("<f4").tobytes())
         return f"sha256:{content.hexdigest()}"
 
-    def goes_on(self, *, conditional: bool) -> bool:
-        """Whether it is added to the conditional row of a guidance pair, or to the unconditional one."""
-        return self.halves in ("both", "conditional" if conditional else "unconditional")
+    def on(self, *, conditional: bool) -> torch.Tensor | None:
+        """The map [C, h, w] added to the conditional row of a guidance pair, or to the other; None where none is."""
+        if self.halves not in ("both", "conditional" if conditional else "unconditional"):
+            return None
+        return self.maps[0] if conditional else self.maps[-1]
 
     def __add__(self, other: ConceptVector) -> ConceptVector:
         if not isinstance(other, ConceptVector):
             return NotImplemented
         check_combinable(self, other)
-        return self._derived(self.values + other.values)
+        return self._derived(torch.add, other)
 
     def __sub__(self, other: ConceptVector) -> ConceptVector:
         if not isinstance(other, ConceptVector):
             return NotImplemented
         check_combinable(self, other)
-        return self._derived(self.values - other.values)
+        return self._derived(torch.sub, other)
 
     def __mul__(self, factor: float) -> ConceptVector:
         if not isinstance(factor, Real):
             return NotImplemented
-        return self._derived(self.values * float(factor))
+        return self._derived(lambda values: values * float(factor))
 
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: float) -> ConceptVector:
         if not isinstance(divisor, Real):
             return NotImplemented
-        return self._derived(self.values / float(divisor))
+        return self._derived(lambda values: values / float(divisor))
 
     def __neg__(self) -> ConceptVector:
-        return self._derived(-self.values)
+        return self._derived(torch.neg)
 
     def cosine(self, other: ConceptVector) -> float:
-        """The cosine of the angle between two vectors of one model, site and shape, in -1..1.
+        """The cosine of the angle between two vectors of one model, site, shape and number of maps, in -1..1.
+
+        Of vectors of two maps, over the values of both.
 
         Raises VectorMismatchError for vectors of different spaces, InvalidVectorError for a zero vector.
         """
@@ -151,7 +166,7 @@ class ConceptVector:
                     f"The vector {vector.concept!r} is all zeros: it has no direction and so no cosine."
                 )
         # Normalised before the product, so that tiny vectors do not underflow.
-        left, right = (v.values.double().flatten() / v.norm for v in (self, other))
+        left, right = (torch.stack(v.maps).double().flatten() / v.norm for v in (self, other))
         return max(-1.0, min(1.0, float(left @ right)))
 
     def resized(self, height: int, width: int) -> ConceptVector:
@@ -166,15 +181,22 @@ class ConceptVector:
             )
         if (height, width) == self.shape[1:]:
             return self
-        values = torch.nn.functional.interpolate(
-            self.values[None], size=(height, width), mode="bilinear", align_corners=False, antialias=True
+        values, *unconditional = torch.nn.functional.interpolate(
+            torch.stack(self.maps),
+            size=(height, width),
+            mode="bilinear",
+            align_corners=False,
+            antialias=True,
         )
-        return replace(self, values=values[0], effect={})
+        return replace(self, values=values, unconditional_values=next(iter(unconditional), None), effect={})
 
-    def _derived(self, values: torch.Tensor) -> ConceptVector:
+    def _derived(self, change: Callable[..., torch.Tensor], *others: ConceptVector) -> ConceptVector:
+        """Change each map, with those of vectors that were seen to be combinable."""
+        values, *unconditional = map(change, self.maps, *(other.maps for other in others))
         return ConceptVector(
             concept=self.concept,
             values=values,
+            unconditional_values=next(iter(unconditional), None),
             base_model=self.base_model,
             site=self.site,
             halves=self.halves,
@@ -220,21 +242,39 @@ def _check_labels(vector: ConceptVector) -> None:
         )
 
 
-def _own_values(concept: str, values: torch.Tensor) -> torch.Tensor:
+def _own_unconditional(vector: ConceptVector) -> torch.Tensor | None:
+    values = vector.unconditional_values
+    if values is None:
+        return None
+    if vector.halves != "both":
+        raise InvalidVectorError(
+            f"{vector.concept!r} has unconditional values and the halves {vector.halves!r}: set the halves to 'both', "
+            "or leave the unconditional values out."
+        )
+    own = _own_values(vector.concept, "unconditional values", values)
+    if own.shape != vector.values.shape:
+        raise InvalidVectorError(
+            f"The unconditional values of {vector.concept!r} have the shape {tuple(own.shape)} and its values "
+            f"{vector.shape}: give both one shape."
+        )
+    return own
+
+
+def _own_values(concept: str, name: str, values: torch.Tensor) -> torch.Tensor:
     if values.ndim != 3 or 0 in values.shape:
         raise InvalidVectorError(
-            f"The values of {concept!r} have the shape {tuple(values.shape)}: it must be [C, h, w], none 0."
+            f"The {name} of {concept!r} have the shape {tuple(values.shape)}: it must be [C, h, w], none 0."
         )
     if not values.is_floating_point():
         raise InvalidVectorError(
-            f"The values of {concept!r} are {values.dtype}: they must be floating point."
+            f"The {name} of {concept!r} are {values.dtype}: they must be floating point."
         )
     # A copy, so that a training step or an in-place edit elsewhere does not change a finished vector.
     own = values.detach().to("cpu", torch.float32, copy=True).contiguous()
     bad = own.numel() - int(torch.isfinite(own).sum())
     if bad:
         raise InvalidVectorError(
-            f"{bad} of the {own.numel()} values of {concept!r} are not finite in fp32 (NaN or too large): "
+            f"{bad} of the {own.numel()} {name} of {concept!r} are not finite in fp32 (NaN or too large): "
             "learn it again with a lower rate, or scale it by less."
         )
     return own

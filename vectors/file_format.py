@@ -1,4 +1,6 @@
-"""The vector's file: safetensors, one fp32 tensor "vector", string metadata; never pickled.
+"""The vector's file: safetensors, the fp32 tensor "vector", string metadata; never pickled.
+
+The map of unconditional rows, where they have one of their own, is a second tensor, "unconditional".
 
 Entry points: `save_vector`, `load_vector`, and `read_vector` for a file's bytes. Writing is atomic; reading trusts
 nothing in the file.
@@ -33,6 +35,8 @@ MAX_FILE_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 256 * 2**10
 
 _TENSOR = "vector"
+_UNCONDITIONAL = "unconditional"
+_TOLD = {_TENSOR: "values", _UNCONDITIONAL: "unconditional values"}
 
 
 def save_vector(vector: ConceptVector, path: Path) -> None:
@@ -51,7 +55,7 @@ def load_vector(path: Path) -> ConceptVector:
     """Read a vector, whoever wrote the file.
 
     Raises VectorFormatError, naming the file and the cure, where it cannot be read, is not a safetensors file
-    of this format, holds anything else than one finite fp32 [C, h, w], or was altered since it was written.
+    of this format, holds anything else than one or two finite fp32 [C, h, w], or was altered since it was written.
     """
     _check_size(path)
     try:
@@ -69,11 +73,12 @@ def read_vector(content: bytes, source: Path | str) -> ConceptVector:
     except safetensors.SafetensorError as error:
         raise _unreadable(source, error) from error
     metadata = _checked_metadata(source, header)
-    values = _checked_values(source, dict(tensors), metadata)
+    maps = _checked_maps(source, dict(tensors), metadata)
     try:
         vector = ConceptVector(
             concept=metadata.concept,
-            values=values,
+            values=maps[_TENSOR],
+            unconditional_values=maps.get(_UNCONDITIONAL),
             base_model=metadata.base_model,
             site=metadata.site,
             halves=metadata.halves,
@@ -96,7 +101,8 @@ def read_vector(content: bytes, source: Path | str) -> ConceptVector:
 
 def content_of(vector: ConceptVector) -> bytes:
     """The vector's file."""
-    return safetensors.torch.save({_TENSOR: vector.values}, metadata=_metadata_of(vector))
+    maps = dict(zip((_TENSOR, _UNCONDITIONAL), vector.maps, strict=False))
+    return safetensors.torch.save(maps, metadata=_metadata_of(vector))
 
 
 @contextmanager
@@ -235,26 +241,29 @@ def _checked_metadata(source: Path | str, metadata: dict[str, object]) -> _Metad
         ) from error
 
 
-def _checked_values(
+def _checked_maps(
     source: Path | str, tensors: dict[str, dict[str, Any]], metadata: _Metadata
-) -> torch.Tensor:
-    if list(tensors) != [_TENSOR]:
+) -> dict[str, torch.Tensor]:
+    if _TENSOR not in tensors or not tensors.keys() <= _TOLD.keys():
         raise VectorFormatError(
             source,
-            f"holds the tensors {sorted(tensors)[:5]} instead of one named {_TENSOR!r}; it is not a concept "
-            "vector's.",
+            f"holds the tensors {sorted(tensors)[:5]} instead of one named {_TENSOR!r}, and at most "
+            f"{_UNCONDITIONAL!r} beside it; it is not a concept vector's.",
         )
-    entry = tensors[_TENSOR]
+    return {name: _checked_map(source, _TOLD[name], entry, metadata) for name, entry in tensors.items()}
+
+
+def _checked_map(source: Path | str, told: str, entry: dict[str, Any], metadata: _Metadata) -> torch.Tensor:
     dtype, shape = entry["dtype"], tuple(entry["shape"])
     if dtype != "F32":
         raise VectorFormatError(
-            source, f"holds values of type {dtype}; a vector's are F32: save it again in fp32."
+            source, f"holds {told} of type {dtype}; a vector's are F32: save it again in fp32."
         )
     if shape != metadata.shape:
         raise VectorFormatError(
             source,
-            f"holds values of shape {shape}, its metadata say {metadata.shape}; get the file again.",
+            f"holds {told} of shape {shape}, its metadata say {metadata.shape}; get the file again.",
         )
     if 0 in shape:
-        raise VectorFormatError(source, f"holds values of shape {shape}; it must be [C, h, w], none 0.")
+        raise VectorFormatError(source, f"holds {told} of shape {shape}; it must be [C, h, w], none 0.")
     return torch.frombuffer(entry["data"], dtype=torch.float32).reshape(shape)

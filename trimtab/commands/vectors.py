@@ -81,7 +81,7 @@ def show_vector(
         "shape": _shape(stored),
         "norm": f"{vector.norm:.4g}",
         "strength": f"{vector.recommended_strength:g} recommended",
-        "halves": vector.halves,
+        "halves": vector.halves + (", a map for each" if len(vector.maps) > 1 else ""),
         "timesteps": f"{vector.timesteps[0]} to {vector.timesteps[1]} (end excluded)",
         "prompts y+": _lines(vector.prompts.positive),
         "prompts y-": _lines(vector.prompts.negative),
