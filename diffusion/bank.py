@@ -77,13 +77,12 @@ class VectorBank:
     def unguided(self, coefficients: torch.Tensor) -> torch.Tensor:
         """The coefficients [images, n] of images made without guidance, which have a conditional row alone.
 
-        Raises SteeringError for a vector that goes on unconditional rows alone, which would do nothing.
+        Raises SteeringError for a vector that has a map for unconditional rows, without which it does not do its work.
         """
-        acting = {name for name, acts in zip(self.names, self.on_conditional.tolist(), strict=True) if acts}
         for place, name in enumerate(self.names):
-            if name not in acting and coefficients[:, place].any():
-                raise idle_without_guidance(name)
-        return coefficients * self.on_conditional
+            if not self.on_conditional[place] and coefficients[:, place].any():
+                raise needs_guidance(name)
+        return coefficients
 
     def guided(self, coefficients: torch.Tensor) -> torch.Tensor:
         """The coefficients [2 * images, n] of guidance pairs: first all unconditional rows, then the rest."""
@@ -106,11 +105,11 @@ class VectorBank:
         return steered
 
 
-def idle_without_guidance(name: str) -> SteeringError:
-    """Return the error of a vector that goes on unconditional rows alone, in a picture that has none."""
+def needs_guidance(name: str) -> SteeringError:
+    """Return the error of a vector that has a map for unconditional rows, in a picture that has none."""
     return SteeringError(
-        f"{name!r} is added to the unconditional rows of guidance, and there is no guidance: ask for a guidance scale "
-        "above 1, or learn it with --halves conditional."
+        f"{name!r} has a map for the unconditional rows of guidance, and there is no guidance: ask for a guidance "
+        "scale above 1, or learn it with --halves conditional."
     )
 
 

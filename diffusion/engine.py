@@ -17,7 +17,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from diffusion.admission import Admission
-from diffusion.bank import check_fit, check_strengths, idle_without_guidance
+from diffusion.bank import check_fit, check_strengths, needs_guidance
 from diffusion.capacity import RowCapacity
 from diffusion.errors import EngineFailedError, GenerationCancelled, QueueFullError, SamplingError
 from diffusion.events import Event, Failed, Finished, Stepped, Waiting
@@ -151,8 +151,8 @@ class Engine:
                 for half in (True, False)
             }
             for name, stored in vectors.items():
-                if scale <= 1 and stored.vector.on(conditional=True) is None:
-                    raise idle_without_guidance(name)
+                if scale <= 1 and stored.vector.needs_guidance:
+                    raise needs_guidance(name)
             passes = passes_of(
                 row, guidance_scale=scale, steers_conditional=steers[True], steers_unconditional=steers[False]
             )

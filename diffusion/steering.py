@@ -46,13 +46,12 @@ def steer(
     shipped library by default.
 
     With classifier-free guidance a vector goes on those rows of each pair that its `halves` say, at the timesteps it
-    is made for; one with a map for each row adds each to its own, and without guidance the conditional one. Images
-    without steering are those of the plain pipeline, bit by bit. Blocks nest and add up. Nothing is left behind in
-    the pipeline, whatever happens inside.
+    is made for; one with a map for each row adds each to its own. Images without steering are those of the plain
+    pipeline, bit by bit. Blocks nest and add up. Nothing is left behind in the pipeline, whatever happens inside.
 
     Raises UnknownConceptError, VectorMismatchError, SiteError and SteeringError on entry, and SteeringError
     from the pipeline's call where the number of images is not that of the sequence, or where there is no guidance
-    and a vector goes on unconditional rows alone.
+    and a vector has a map for unconditional rows.
     """
     _check_pipeline(pipe)
     steerings = [steering] if isinstance(steering, Mapping) else list(steering)

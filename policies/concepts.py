@@ -25,8 +25,8 @@ class Concepts:
     activation; both orders are there, and a concept with itself. Vectors that cannot be compared have none."""
 
     guided_only: Set[str] = frozenset()
-    """The concepts whose vector goes on the unconditional row of a guidance pair alone: without guidance it does
-    nothing."""
+    """The concepts whose vector has a map for the unconditional row of a guidance pair: without guidance it does not
+    do what it was learned for."""
 
     def strength(self, concept: str, given: float | None) -> float:
         """Return the strength that a rule gives, or the recommended one."""

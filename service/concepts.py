@@ -36,9 +36,7 @@ def concepts_of(
             if vector.prompts.negative_prompt
         },
         products=_products(vectors, scales),
-        guided_only=frozenset(
-            concept for concept, vector in vectors.items() if vector.on(conditional=True) is None
-        ),
+        guided_only=frozenset(concept for concept, vector in vectors.items() if vector.needs_guidance),
     )
 
 

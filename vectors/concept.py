@@ -119,6 +119,11 @@ class ConceptVector:
             content.update(values.numpy().astype("<f4").tobytes())
         return f"sha256:{content.hexdigest()}"
 
+    @property
+    def needs_guidance(self) -> bool:
+        """Whether it works in guided pictures alone: it has a map that goes on unconditional rows and on no other."""
+        return self.halves == "unconditional" or self.unconditional_values is not None
+
     def on(self, *, conditional: bool) -> torch.Tensor | None:
         """The map [C, h, w] added to the conditional row of a guidance pair, or to the other; None where none is."""
         if self.halves not in ("both", "conditional" if conditional else "unconditional"):
