@@ -43,6 +43,19 @@ def test_a_vector_for_the_unconditional_half_is_refused_where_there_is_none(bank
     assert torch.equal(bank.unguided(coefficients), coefficients)
 
 
+def test_a_vector_with_two_maps_takes_two_places(sd1, make_vector, h):
+    pair = make_vector(sd1, "kind", halves="both", unconditional_values=torch.ones(32, 4, 4))
+    vectors = {"woman": make_vector(sd1, seed=1), "kind": pair}
+    bank = VectorBank.load(vectors, height=4, width=4, device=torch.device("cpu"))
+    assert bank.names == ("woman", "kind", "kind")
+    coefficients = bank.coefficients([{"kind": 2.0, "woman": 1.0}])
+    assert bank.guided(coefficients).tolist() == [[0.0, 0.0, 2.0], [1.0, 2.0, 0.0]]
+    assert bank.unguided(coefficients).tolist() == [[1.0, 2.0, 0.0]]
+    guided = bank.guided(bank.coefficients([{"kind": 2.0}]))
+    steered = bank.combine(h[:2], guided, torch.tensor(500))
+    torch.testing.assert_close(steered, h[:2] + 2 * torch.stack([pair.unconditional_values, pair.values]))
+
+
 def test_a_row_gets_the_sum_of_its_vectors(bank, h):
     coefficients = bank.coefficients([{"woman": 0.5, "man": -2.0}, {}, {"man": 1.0}])
     steered = bank.combine(h, coefficients, torch.tensor(500))
