@@ -55,8 +55,8 @@ def _products(
             for half in (True, False)
         ]
         products |= {
-            pair: max((row[pair] for row in rows if pair in row), default=0.0)
-            for pair in product(alike, repeat=2)
+            (one, other): max((row[one, other] for row in rows if (one, other) in row), default=0.0)
+            for one, other in product(alike, alike)
         }
     return products
 
@@ -71,4 +71,4 @@ def _products_on(
         return {}
     values = torch.stack(list(there.values()))
     gram = (values @ values.T / (values.shape[1] * scale**2)).flatten().tolist()
-    return dict(zip(product(there, repeat=2), gram, strict=True))
+    return dict(zip(product(there, there), gram, strict=True))

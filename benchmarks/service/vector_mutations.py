@@ -175,6 +175,9 @@ def _other_numbers(sound: bytes, chance: random.Random) -> bytes:
         "shape": lambda: replace(
             vector, values=torch.ones(chance.choice(((1, 1, 1), (1, 64, 64), (2000, 1, 1))))
         ),
+        "unconditional_values": lambda: replace(
+            vector, halves="both", unconditional_values=vector.values * factor
+        ),
         "training": lambda: replace(vector, training={"deep": chance.choice(("x" * 20_000, [[1]] * 100))}),
     }
     try:

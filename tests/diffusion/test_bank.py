@@ -37,10 +37,24 @@ def test_guidance_pairs_put_the_unconditional_rows_first(bank):
 
 
 def test_a_vector_for_the_unconditional_half_is_refused_where_there_is_none(bank):
-    with pytest.raises(SteeringError, match="'calm' is added to the unconditional rows"):
+    with pytest.raises(SteeringError, match="'calm' has a map for the unconditional rows"):
         bank.unguided(bank.coefficients([{}, {"calm": 1.0}]))
     coefficients = bank.coefficients([{"woman": 1.0, "calm": 0.0}])
     assert torch.equal(bank.unguided(coefficients), coefficients)
+
+
+def test_a_vector_with_two_maps_takes_two_places(sd1, make_vector, h):
+    pair = make_vector(sd1, "kind", halves="both", unconditional_values=torch.ones(32, 4, 4))
+    vectors = {"woman": make_vector(sd1, seed=1), "kind": pair}
+    bank = VectorBank.load(vectors, height=4, width=4, device=torch.device("cpu"))
+    assert bank.names == ("woman", "kind", "kind")
+    coefficients = bank.coefficients([{"kind": 2.0, "woman": 1.0}])
+    assert bank.guided(coefficients).tolist() == [[0.0, 0.0, 2.0], [1.0, 2.0, 0.0]]
+    with pytest.raises(SteeringError, match="'kind' has a map for the unconditional rows"):
+        bank.unguided(coefficients)
+    guided = bank.guided(bank.coefficients([{"kind": 2.0}]))
+    steered = bank.combine(h[:2], guided, torch.tensor(500))
+    torch.testing.assert_close(steered, h[:2] + 2 * torch.stack([pair.unconditional_values, pair.values]))
 
 
 def test_a_row_gets_the_sum_of_its_vectors(bank, h):

@@ -82,6 +82,33 @@ def test_a_vector_for_the_unconditional_half_goes_on_that_alone(sd1, make_vector
     assert torch.equal(conditional, torch.zeros_like(conditional))
 
 
+def test_each_map_of_a_vector_goes_on_its_own_half(sd1, make_vector, latents_of, watched):
+    pair = make_vector(sd1, halves="both", unconditional_values=make_vector(sd1, seed=1).values)
+    with watched(sd1.pipe.unet) as plain:
+        latents_of(sd1.pipe, PROMPTS, steps=1)
+    with (
+        steer(sd1.pipe, [{"woman": 0.5}, {}, {"woman": 2.0}], vectors={"woman": pair}),
+        watched(sd1.pipe.unet) as steered,
+    ):
+        latents_of(sd1.pipe, PROMPTS, steps=1)
+    for half, found in zip((False, True), (steered[0] - plain[0]).chunk(2), strict=True):
+        expected = torch.tensor([0.5, 0.0, 2.0]).view(3, 1, 1, 1) * pair.on(conditional=half)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+        assert torch.equal(found[1], torch.zeros_like(found[1]))
+
+
+def test_two_maps_are_a_vector_for_each_half(sd1, make_vector, latents_of):
+    pair = make_vector(sd1, halves="both", unconditional_values=make_vector(sd1, seed=1).values)
+    apart = {
+        "woman": make_vector(sd1),
+        "calm": make_vector(sd1, "calm", seed=1, halves="unconditional"),
+    }
+    with steer(sd1.pipe, {"woman": 0.7, "calm": 0.7}, vectors=apart):
+        expected = latents_of(sd1.pipe, PROMPTS)
+    with steer(sd1.pipe, {"woman": 0.7}, vectors={"woman": pair}):
+        torch.testing.assert_close(latents_of(sd1.pipe, PROMPTS), expected, atol=1e-5, rtol=0)
+
+
 def test_without_guidance_a_vector_for_the_unconditional_half_is_refused(sd1, make_vector, latents_of):
     vectors = {"calm": make_vector(sd1, "calm", halves="unconditional")}
     with (

@@ -32,6 +32,7 @@ from diffusion import (
     Row,
     Sampling,
     Started,
+    SteeringError,
     Stepped,
     added_at_site,
     make_scheduler,
@@ -123,6 +124,45 @@ def test_latents_in_mixed_company_are_those_of_the_plain_pipeline(models, make_v
         assert (latents - plain).abs().max() <= 1e-3 * max(1, plain.abs().max()), order.sampling
         (alone,) = latents_together(engine, [order])
         assert (latents - alone).abs().max() <= 1e-3 * max(1, plain.abs().max())
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+def test_a_vector_with_two_maps_is_that_of_the_plain_pipeline(models, make_vector, library, kind):
+    model = models[kind]
+    second = make_vector(model, seed=1).values
+    library.publish(make_vector(model, "pair", halves="both", unconditional_values=second))
+    library.publish(make_vector(model, "man", seed=2, halves="both"))
+    engine = Engine(model, library)
+    steerings = ({"pair": 0.7}, {}, {"man": -0.5, "pair": 1.0}, {"man": -0.5})
+    orders = [
+        engine.prepare([Row("a doctor", seed=2, steering=steering)], Sampling(5, guidance_scale=5.0))[0]
+        for steering in steerings
+    ]
+    together = latents_together(engine, orders)
+    for order, latents in zip(orders, together, strict=True):
+        plain = by_the_plain_pipeline(engine, order.row, order.sampling, "latent")
+        assert (latents - plain).abs().max() <= 1e-3 * max(1, plain.abs().max())
+
+
+def test_two_maps_are_a_vector_for_each_half(sd1, make_vector, library):
+    first, second = make_vector(sd1), make_vector(sd1, "calm", seed=1, halves="unconditional")
+    for vector in (first, second, replace(first, concept="one-map", halves="both")):
+        library.publish(vector)
+    library.publish(replace(first, concept="pair", halves="both", unconditional_values=second.values))
+    engine = Engine(sd1, library)
+
+    def latents(steering: dict[str, float], guidance: float, **parts: object) -> torch.Tensor:
+        row = Row("a doctor", seed=2, steering=steering, **parts)
+        return latents_together(engine, engine.prepare([row], Sampling(5, guidance_scale=guidance)))[0]
+
+    for parts in ({}, {"preserves_structure": True}):
+        pair = latents({"pair": 0.7}, 5.0, **parts)
+        torch.testing.assert_close(
+            pair, latents({"woman": 0.7, "calm": 0.7}, 5.0, **parts), atol=1e-4, rtol=0
+        )
+        assert (pair - latents({"one-map": 0.7}, 5.0, **parts)).abs().max() > 1e-2
+    with pytest.raises(SteeringError, match="there is no guidance"):
+        latents({"pair": 0.7}, 1.0)
 
 
 def test_a_model_that_embeds_guidance_takes_one_row_an_image(library, make_vector):

@@ -166,6 +166,22 @@ def test_an_anti_concepts_card_says_that_it_is_no_proof(tmp_path: Path) -> None:
     assert page.text.count("an angry person") == 1, "prompts that are both y+ and y- are told once"
 
 
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"halves": "conditional"}, "conditional: the half of guidance that reads the prompt"),
+        ({"halves": "unconditional"}, "unconditional: the half of guidance that reads the negative prompt"),
+        ({"halves": "both"}, "both halves of guidance at timesteps"),
+        (
+            {"halves": "both", "unconditional_values": torch.ones(32, 4, 4)},
+            "both halves of guidance, with a map for each",
+        ),
+    ],
+)
+def test_a_card_tells_the_half_of_guidance(parts: dict[str, object], told: str, tmp_path: Path) -> None:
+    assert told in card(tmp_path, stored(**parts)).text
+
+
 def test_a_sum_and_a_vector_of_unknown_origin_say_so(tmp_path: Path) -> None:
     woman, glasses = stored().vector, stored(concept="with-glasses").vector
     total = combine([(woman, 1), (glasses, 0.5)], concept="both")

@@ -205,6 +205,27 @@ def test_a_norm_that_is_no_vector_s(loaded, vector, factor):
         read_upload(content_of(vector * factor), loaded, MAX_NORM)
 
 
+def test_a_file_of_two_maps_is_taken(loaded, vector):
+    pair = replace(vector, halves="both", unconditional_values=vector.values.flip(0))
+    assert read_upload(content_of(pair), loaded, MAX_NORM).vector.digest == pair.digest
+
+
+@pytest.mark.parametrize(
+    ("factors", "told"),
+    [
+        ((1e6, 1.0), "the conditional map's norm is"),
+        ((1e-6, 1.0), "the conditional map's norm is"),
+        ((1.0, 1e6), "the unconditional map's norm is"),
+        ((1.0, 0.0), "the unconditional map's norm is 0 times"),
+    ],
+)
+def test_each_of_two_maps_has_a_vector_s_norm(loaded, vector, factors, told):
+    values, unconditional = (factor * vector.values for factor in factors)
+    pair = replace(vector, halves="both", values=values, unconditional_values=unconditional)
+    with pytest.raises(VectorRangeError, match=told):
+        read_upload(content_of(pair), loaded, MAX_NORM)
+
+
 def test_zeros_would_take_a_concept_s_effect_away(loaded, vector):
     with pytest.raises(VectorRangeError, match="norm is 0 times"):
         read_upload(content_of(vector * 0), loaded, MAX_NORM)

@@ -55,6 +55,14 @@ def test_list_shows_every_version_when_asked(library):
     assert "woman@1" in run("list", "--all", "--vectors", library.root).stdout
 
 
+def test_show_says_where_each_row_has_a_map(library, make_vector):
+    maps = {"unconditional_values": torch.ones(4, 3, 2), "halves": "both"}
+    for concept, parts in {"kind": maps, "calm": {"halves": "both"}}.items():
+        library.publish(make_vector(concept, **parts))
+    assert "both, a map for each" in run("show", "kind", "--vectors", library.root).stdout
+    assert "a map for each" not in run("show", "calm", "--vectors", library.root).stdout
+
+
 def test_list_says_when_there_is_nothing(tmp_path):
     assert "is empty: learn, import or compose" in run("list", "--vectors", tmp_path).stdout
 

@@ -22,6 +22,14 @@ def vector_of(numbers: list[float], concept: str = "woman") -> ConceptVector:
 
 vectors = elements.map(vector_of)
 
+ALONE = ConceptVector("woman", torch.zeros(4, 3, 2), BASE_MODEL)
+
+
+def paired(vector: ConceptVector, seed: int = 7) -> ConceptVector:
+    """The vector with a random map for unconditional rows."""
+    values = torch.randn(vector.shape, generator=torch.Generator().manual_seed(seed))
+    return replace(vector, halves="both", unconditional_values=values)
+
 
 class TestAlgebra:
     @given(vectors)
@@ -115,6 +123,25 @@ class TestAlgebra:
             ]
         }
 
+    def test_each_map_of_a_pair_is_computed_like_one_alone(self, make_vector):
+        a, b = paired(make_vector("woman"), seed=1), paired(make_vector("man", seed=2), seed=3)
+        for operation in (
+            lambda one, other: one + other,
+            lambda one, other: one - other,
+            lambda one, other: one * 3 - other / 2,
+            lambda one, other: 0.5 * -one,
+            lambda one, other: combine([(one, 2), (other, -0.5)], concept="mixed"),
+        ):
+            result = operation(a, b)
+            assert result.halves == "both"
+            for found, one, other in zip(result.maps, a.maps, b.maps, strict=True):
+                expected = operation(replace(ALONE, values=one), replace(ALONE, values=other)).values
+                assert torch.equal(found, expected)
+
+    def test_the_norm_is_that_of_both_maps(self):
+        pair = replace(vector_of([3.0] + [0.0] * 11), halves="both", unconditional_values=torch.ones(3, 2, 2))
+        assert pair.norm == pytest.approx(math.sqrt(9 + 12))
+
     def test_combining_nothing_is_refused(self):
         with pytest.raises(InvalidVectorError, match="'mixed' has no terms"):
             combine([], concept="mixed")
@@ -152,6 +179,10 @@ class TestMismatch:
             ({"site": "mid_block.resnets.0"}, r"site: mid_block and mid_block.resnets.0"),
             ({"values": torch.zeros(4, 1, 1)}, r"shape: \(4, 3, 2\) and \(4, 1, 1\)\): call resized"),
             ({"halves": "both"}, "halves: conditional and both"),
+            (
+                {"halves": "both", "unconditional_values": torch.zeros(4, 3, 2)},
+                r"maps: 1 and 2; halves: conditional and both\): give both unconditional values of their own, or n",
+            ),
             ({"timesteps": (400, 1000)}, r"timesteps: \(0, 1000\) and \(400, 1000\)"),
         ],
     )
@@ -190,6 +221,18 @@ class TestCosine:
         with pytest.raises(VectorMismatchError, match="cannot be compared"):
             make_vector().cosine(make_vector(shape=(4, 1, 1)))
 
+    def test_of_a_pair_is_that_of_all_values(self):
+        def pair(one, other):
+            ends = [torch.tensor(numbers + [0.0] * 10).reshape(3, 2, 2) for numbers in (one, other)]
+            return ConceptVector("woman", ends[0], BASE_MODEL, halves="both", unconditional_values=ends[1])
+
+        assert pair([1.0, 0.0], [0.0, 1.0]).cosine(pair([1.0, 0.0], [1.0, 0.0])) == pytest.approx(0.5)
+        assert pair([0.0, 0.0], [0.0, 2.0]).cosine(pair([9.0, 0.0], [0.0, -1.0])) < 0
+
+    def test_of_one_map_and_of_two_is_refused(self, make_vector):
+        with pytest.raises(VectorMismatchError, match=r"cannot be compared \(maps: 2 and 1\): give both"):
+            paired(make_vector()).cosine(make_vector())
+
     def test_of_a_zero_vector_is_refused(self, make_vector):
         with pytest.raises(InvalidVectorError, match="'nothing' is all zeros"):
             make_vector().cosine(replace(make_vector() * 0, concept="nothing"))
@@ -223,6 +266,13 @@ class TestResized:
         resized = v.resized(6, 4)
         assert (resized.training, resized.recommended_strength, resized.effect) == ({"steps": 3}, 2.0, {})
 
+    def test_resizes_each_map_of_a_pair(self, make_vector):
+        pair = paired(make_vector(effect={"success": 0.5}))
+        resized = pair.resized(6, 4)
+        for found, one in zip(resized.maps, pair.maps, strict=True):
+            assert torch.equal(found, replace(ALONE, values=one).resized(6, 4).values)
+        assert (resized.halves, resized.effect) == ("both", {})
+
     def test_to_nothing_is_refused(self, make_vector):
         with pytest.raises(InvalidVectorError, match="resized to 0 x 4"):
             make_vector().resized(0, 4)
@@ -254,6 +304,26 @@ class TestParts:
             ({"values": torch.zeros(4, 2, 2, dtype=torch.int64)}, r"are torch.int64: they must be floating"),
             ({"values": torch.full((4, 2, 2), math.inf)}, "16 of the 16 values of 'woman' are not finite"),
             ({"values": torch.full((1, 1, 1), 1e300, dtype=torch.float64)}, "1 of the 1 values"),
+            (
+                {"unconditional_values": torch.zeros(4, 3, 2)},
+                "halves 'conditional': set the halves to 'both', or",
+            ),
+            (
+                {"unconditional_values": torch.zeros(4, 3, 2), "halves": "unconditional"},
+                "'woman' has unconditional values and the halves 'unconditional'",
+            ),
+            (
+                {"unconditional_values": torch.zeros(4, 2, 3), "halves": "both"},
+                r"unconditional values of 'woman' have the shape \(4, 2, 3\) and its values \(4, 3, 2\): give both",
+            ),
+            (
+                {"unconditional_values": torch.zeros(4, 3), "halves": "both"},
+                r"unconditional values of 'woman' have the shape \(4, 3\): it must be \[C, h, w\]",
+            ),
+            (
+                {"unconditional_values": torch.full((4, 3, 2), math.nan), "halves": "both"},
+                "24 of the 24 unconditional values of 'woman' are not finite",
+            ),
         ],
     )
     def test_unsound_ones_are_refused_by_name(self, make_vector, parts, told):
@@ -271,6 +341,29 @@ class TestParts:
             False,
             True,
         )
+
+    def test_unconditional_values_are_an_independent_fp32_copy(self, make_vector):
+        source = torch.nn.Parameter(torch.ones(4, 3, 2, dtype=torch.float64))
+        own = make_vector(halves="both", unconditional_values=source).unconditional_values
+        with torch.no_grad():
+            source.fill_(7)
+        assert torch.equal(own, torch.ones(4, 3, 2))
+        assert not own.requires_grad
+
+    @pytest.mark.parametrize(
+        ("halves", "on"),
+        [("conditional", (True, False)), ("unconditional", (False, True)), ("both", (True, True))],
+    )
+    def test_one_map_goes_on_the_rows_of_its_halves(self, make_vector, halves, on):
+        v = make_vector(halves=halves)
+        for conditional, is_there in zip((True, False), on, strict=True):
+            assert v.on(conditional=conditional) is (v.values if is_there else None)
+
+    def test_each_map_of_a_pair_goes_on_its_own_rows(self, make_vector):
+        pair = paired(make_vector())
+        assert pair.on(conditional=True) is pair.values
+        assert pair.on(conditional=False) is pair.unconditional_values
+        assert not torch.equal(*pair.maps)
 
     def test_settings_are_independent_copies(self, make_vector):
         settings = {"rates": [0.1]}
@@ -310,6 +403,18 @@ class TestDigest:
     )
     def test_changes_with_what_defines(self, make_vector, parts):
         assert make_vector(**parts).digest != make_vector().digest
+
+    def test_the_second_map_enters(self, make_vector):
+        v = make_vector(halves="both")
+        pair = replace(v, unconditional_values=v.values)
+        swapped = replace(paired(v), values=paired(v).unconditional_values, unconditional_values=v.values)
+        assert len({one.digest for one in (v, pair, paired(v), paired(v, seed=8), swapped)}) == 5
+        assert replace(pair, unconditional_values=None).digest == v.digest
+
+    def test_of_two_maps_is_stable_across_releases(self):
+        values = torch.arange(12, dtype=torch.float32).reshape(3, 2, 2)
+        pair = ConceptVector("woman", values, BASE_MODEL, halves="both", unconditional_values=-values)
+        assert pair.digest == "sha256:112563e766fbc87f53817fff44bc4086c80683ebd0a8336610b5d0d29cb1aef5"
 
     def test_tells_shapes_of_the_same_values_apart(self, make_vector):
         values = torch.zeros(24)

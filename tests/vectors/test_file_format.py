@@ -3,6 +3,7 @@ import os
 import signal
 import struct
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from vectors import ConceptPrompts, load_vector, save_vector
 from vectors.errors import VectorFormatError
-from vectors.file_format import MAX_FILE_BYTES
+from vectors.file_format import MAX_FILE_BYTES, content_of
 
 
 @pytest.fixture
@@ -83,6 +84,17 @@ class TestRoundTrip:
         assert metadata["format_version"] == "1"
         assert metadata["digest"] == described.digest
         assert json.loads(metadata["training"]) == described.training
+
+    def test_both_maps_come_back(self, described, path):
+        pair = replace(described, unconditional_values=described.values.flip(0))
+        save_vector(pair, path)
+        tensors = safetensors.torch.load_file(path)
+        assert set(tensors) == {"vector", "unconditional"}
+        assert torch.equal(tensors["unconditional"], pair.unconditional_values)
+        loaded = load_vector(path)
+        assert torch.equal(loaded.values, pair.values)
+        assert torch.equal(loaded.unconditional_values, pair.unconditional_values)
+        assert loaded.digest == pair.digest != described.digest
 
     def test_the_loaded_vector_outlives_its_file(self, make_vector, path):
         save_vector(make_vector(), path)
@@ -213,6 +225,47 @@ class TestHostileFiles:
     def test_other_tensors(self, path, sound, tensors, told):
         path.write_bytes(rewritten(sound, tensors))
         with pytest.raises(VectorFormatError, match=told):
+            load_vector(path)
+
+    @pytest.mark.parametrize(
+        ("changed", "told"),
+        [
+            ({"vector": None}, r"holds the tensors \['unconditional'\] instead of one named 'vector'"),
+            ({"more": torch.zeros(1)}, r"holds the tensors \['more', 'unconditional', 'vector'\]"),
+            ({"unconditional": torch.zeros(4, 3, 2).half()}, "holds unconditional values of type F16"),
+            (
+                {"unconditional": torch.zeros(4, 2, 3)},
+                r"holds unconditional values of shape \(4, 2, 3\), its metadata say \(4, 3, 2\)",
+            ),
+            ({"unconditional": torch.zeros(0, 3, 2)}, r"holds unconditional values of shape \(0, 3, 2\)"),
+            (
+                {"unconditional": torch.full((4, 3, 2), torch.nan)},
+                "24 of the 24 unconditional values of 'woman' are not finite",
+            ),
+            ({"unconditional": torch.zeros(4, 3, 2)}, "was altered after it was written"),
+            ({"unconditional": None}, "was altered after it was written"),
+        ],
+    )
+    def test_other_second_tensors(self, make_vector, path, changed, told):
+        pair = make_vector(halves="both", unconditional_values=torch.ones(4, 3, 2))
+        tensors = safetensors.torch.load(content_of(pair)) | changed
+        there = {name: values for name, values in tensors.items() if values is not None}
+        path.write_bytes(rewritten(content_of(pair), there))
+        with pytest.raises(VectorFormatError, match=told):
+            load_vector(path)
+
+    @pytest.mark.parametrize("halves", ["conditional", "unconditional"])
+    def test_a_second_tensor_on_one_half(self, make_vector, path, halves):
+        pair = make_vector(halves="both", unconditional_values=torch.ones(4, 3, 2))
+        path.write_bytes(rewritten(content_of(pair), halves=halves))
+        with pytest.raises(VectorFormatError, match=f"has unconditional values and the halves '{halves}'"):
+            load_vector(path)
+
+    def test_the_two_tensors_exchanged(self, make_vector, path):
+        pair = make_vector(halves="both", unconditional_values=torch.ones(4, 3, 2))
+        exchanged = {"vector": pair.maps[1], "unconditional": pair.maps[0]}
+        path.write_bytes(rewritten(content_of(pair), exchanged))
+        with pytest.raises(VectorFormatError, match="was altered"):
             load_vector(path)
 
     @pytest.mark.parametrize(
