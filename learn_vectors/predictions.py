@@ -1,12 +1,13 @@
 """What the frozen model predicts about a pool of trajectories, without and with vectors.
 
-Entry point: `Predictor`.
+Entry points: `Predictor`, and the names of the halves of a guidance pair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 
@@ -14,6 +15,9 @@ from diffusion import DiffusionModel, PromptEncoding
 from diffusion.steering import added_at_site
 from learn_vectors.lessons import Lesson
 from learn_vectors.trajectories import TrajectoryPool
+
+CONDITIONAL: Final = "conditional"
+UNCONDITIONAL: Final = "unconditional"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +83,21 @@ class Predictor:
         )
 
     def steered(
-        self, pool: TrajectoryPool, site: str, added: torch.Tensor, *, conditional: bool
-    ) -> torch.Tensor:
-        """Predict under each row's own prompt, or the empty one, with `added` [rows, C, h, w] at the site.
+        self, pool: TrajectoryPool, site: str, added: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Predict the halves that `added` has, with its [rows, C, h, w] at the site, all in one pass.
 
-        Returns [rows, c, h, w] in fp32; gradients flow to `added`.
+        The conditional half is under each row's own prompt, the unconditional one under the empty prompt. Returns
+        [rows, c, h, w] in fp32 for each; gradients flow to `added`.
         """
-        prompts = [lesson.prompt if conditional else "" for lesson in pool.lessons]
-        with added_at_site(self._model.pipe.unet, site, lambda h: h + added.to(h.dtype)):
-            return self._predict(pool.latents, pool.timesteps, prompts)
+        own = [lesson.prompt for lesson in pool.lessons]
+        prompts = [text for half in added for text in (own if half == CONDITIONAL else [""] * len(own))]
+        count, together = len(added), torch.cat(list(added.values()))
+        with added_at_site(self._model.pipe.unet, site, lambda h: h + together.to(h.dtype)):
+            predicted = self._predict(
+                pool.latents.repeat(count, 1, 1, 1), pool.timesteps.repeat(count), prompts
+            )
+        return dict(zip(added, predicted.chunk(count), strict=True))
 
     def _predict(
         self, latents: torch.Tensor, timesteps: torch.Tensor, prompts: Sequence[str]

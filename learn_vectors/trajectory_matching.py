@@ -6,7 +6,6 @@ Entry point: `match_trajectories`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
 
 import torch
 
@@ -18,11 +17,8 @@ from learn_vectors.errors import OptionsError
 from learn_vectors.maps import maps_of, placed
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
-from learn_vectors.predictions import Predictor
+from learn_vectors.predictions import CONDITIONAL, UNCONDITIONAL, Predictor
 from learn_vectors.trajectories import TrajectoryPool
-
-CONDITIONAL: Final = "conditional"
-UNCONDITIONAL: Final = "unconditional"
 
 
 def match_trajectories(
@@ -69,12 +65,15 @@ def match_trajectories(
         applied = (start <= pool.timesteps) & (pool.timesteps < end)
         strengths = pool.strengths * applied.unsqueeze(1)
         predicted = {CONDITIONAL: frozen.conditional, UNCONDITIONAL: frozen.unconditional}
-        for half, places in on.items():
-            if places.any():
-                added = torch.einsum("rm,mchw->rchw", strengths @ places, optimizer.values)
-                predicted[half] = predictor.steered(
-                    pool, options.site, added, conditional=half == CONDITIONAL
-                )
+        predicted |= predictor.steered(
+            pool,
+            options.site,
+            {
+                half: torch.einsum("rm,mchw->rchw", strengths @ places, optimizer.values)
+                for half, places in on.items()
+                if places.any()
+            },
+        )
         steered = torch.lerp(predicted[UNCONDITIONAL], predicted[CONDITIONAL], guidance)
         target = torch.lerp(frozen.unconditional, frozen.target, guidance)
         errors = ((steered - target) / guidance).square().mean(dim=(1, 2, 3))

@@ -69,5 +69,5 @@ def test_every_pair_of_one_site_and_shape_has_a_product(concepts):
     assert len(concepts.products) == len(VECTORS) ** 2
 
 
-def test_only_a_vector_without_a_map_for_conditional_rows_takes_guidance(concepts):
-    assert concepts.guided_only == {"avoided"}
+def test_a_vector_with_a_map_for_unconditional_rows_takes_guidance(concepts):
+    assert concepts.guided_only == {"avoided", "pair", "turned"}
