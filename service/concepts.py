@@ -65,10 +65,17 @@ def _products_on(
     vectors: Mapping[str, ConceptVector], conditional: bool, scale: float
 ) -> dict[tuple[str, str], float]:
     """Return the inner products of those vectors that are added to one row of a guidance pair."""
+    # Those that are not added take part as zeros: how a product is rounded depends on how many there are.
     maps = {name: vector.on(conditional=conditional) for name, vector in vectors.items()}
-    there = {name: values.double().flatten() for name, values in maps.items() if values is not None}
-    if not there:
-        return {}
-    values = torch.stack(list(there.values()))
+    values = torch.stack(
+        [
+            (torch.zeros(vectors[name].shape) if one is None else one).double().flatten()
+            for name, one in maps.items()
+        ]
+    )
     gram = (values @ values.T / (values.shape[1] * scale**2)).flatten().tolist()
-    return dict(zip(product(there, there), gram, strict=True))
+    return {
+        (one, other): found
+        for (one, other), found in zip(product(maps, maps), gram, strict=True)
+        if maps[one] is not None and maps[other] is not None
+    }
