@@ -158,8 +158,7 @@ def _refuse_opposed(policy: Policy, floor: Policy, concepts: Concepts) -> None:
         for held_concept, held_strength in held.items():
             if held_strength == 0:
                 continue
-            product = concepts.products.get((concept, held_concept))
-            if product is None:
+            if (concept, held_concept) not in concepts.products:
                 raise FloorError(
                     f"{concept!r} cannot be compared with {held_concept!r}, which the floor holds: their vectors are "
                     "of different sites or shapes.",
@@ -167,7 +166,7 @@ def _refuse_opposed(policy: Policy, floor: Policy, concepts: Concepts) -> None:
                     value=concept,
                     cure="Leave it out; whoever sets the floor can add it there.",
                 )
-            along = product * strength / (concepts.products[held_concept, held_concept] * held_strength)
+            along = concepts.along(concept, held_concept, strength / held_strength)
             undone[held_concept] += max(0.0, -along)
             if along < 0 and undone[held_concept] > MOST_UNDONE:
                 raise FloorError(

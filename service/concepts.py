@@ -5,6 +5,7 @@ Entry points: `concepts_of`, and `site_scales` for the unit it needs.
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from typing import TypeAlias
 
 import torch
 
@@ -12,6 +13,9 @@ from diffusion import DiffusionModel
 from diffusion.activation import site_scale
 from policies.concepts import Concepts
 from vectors import ConceptVector
+
+_Products: TypeAlias = dict[tuple[str, str], float]
+"""Two concepts -> the inner product of their vectors."""
 
 
 def site_scales(model: DiffusionModel, sites: Iterable[str]) -> dict[str, float]:
@@ -35,47 +39,50 @@ def concepts_of(
             for concept, vector in vectors.items()
             if vector.prompts.negative_prompt
         },
-        products=_products(vectors, scales),
+        products=_larger(rows := _products(vectors, scales)),
+        row_products=rows,
         guided_only=frozenset(concept for concept, vector in vectors.items() if vector.needs_guidance),
     )
 
 
 def _products(
     vectors: Mapping[str, ConceptVector], scales: Mapping[str, float]
-) -> dict[tuple[str, str], float]:
+) -> tuple[_Products, _Products]:
     """Return the inner products of vectors of one site and shape, in squares of the norm of the site's output.
 
-    Of the maps that meet on a row of a guidance pair; the larger where vectors meet on both rows, 0 where on none.
+    For the conditional row of a guidance pair and for the unconditional one; 0 of vectors that do not meet there.
     """
-    products: dict[tuple[str, str], float] = {}
+    rows: tuple[_Products, _Products] = ({}, {})
     for site, shape in dict.fromkeys((vector.site, vector.shape) for vector in vectors.values()):
-        alike = [name for name, vector in vectors.items() if (vector.site, vector.shape) == (site, shape)]
-        rows = [
-            _products_on({name: vectors[name] for name in alike}, half, scales[site])
-            for half in (True, False)
-        ]
-        products |= {
-            (one, other): max((row[one, other] for row in rows if (one, other) in row), default=0.0)
-            for one, other in product(alike, alike)
+        alike = {
+            name: vector for name, vector in vectors.items() if (vector.site, vector.shape) == (site, shape)
         }
-    return products
+        for row, conditional in zip(rows, (True, False), strict=True):
+            row |= _products_on(alike, conditional, scales[site])
+    return rows
+
+
+def _larger(rows: tuple[_Products, _Products]) -> _Products:
+    """Return each product on the row where both vectors are and it is larger; 0 where they are on no row together."""
+    first, second = rows
+    return {
+        (one, other): max(
+            (row[one, other] for row in rows if row[one, one] > 0 and row[other, other] > 0), default=0.0
+        )
+        for one, other in first.keys() | second.keys()
+    }
 
 
 def _products_on(
     vectors: Mapping[str, ConceptVector], conditional: bool, scale: float
 ) -> dict[tuple[str, str], float]:
-    """Return the inner products of those vectors that are added to one row of a guidance pair."""
-    # Those that are not added take part as zeros: how a product is rounded depends on how many there are.
-    maps = {name: vector.on(conditional=conditional) for name, vector in vectors.items()}
+    """Return the inner products of vectors as they are added to one row of a guidance pair, as nothing or by a map."""
+    maps = [vector.on(conditional=conditional) for vector in vectors.values()]
     values = torch.stack(
         [
-            (torch.zeros(vectors[name].shape) if one is None else one).double().flatten()
-            for name, one in maps.items()
+            (torch.zeros(vector.shape) if one is None else one).double().flatten()
+            for one, vector in zip(maps, vectors.values(), strict=True)
         ]
     )
     gram = (values @ values.T / (values.shape[1] * scale**2)).flatten().tolist()
-    return {
-        (one, other): found
-        for (one, other), found in zip(product(maps, maps), gram, strict=True)
-        if maps[one] is not None and maps[other] is not None
-    }
+    return dict(zip(product(vectors, vectors), gram, strict=True))

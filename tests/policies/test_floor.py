@@ -328,6 +328,18 @@ def test_vectors_may_undo_a_little_of_the_floors_but_not_much_together():
         under_floor(Policy(safety=(smile, old)), floor, concepts)
 
 
+def test_a_vector_that_undoes_the_floors_on_one_row_is_refused_whatever_it_does_on_the_other():
+    alike = PRODUCTS | {("smile", "anti-sexual"): 0.9, ("anti-sexual", "smile"): 0.9}
+    against = PRODUCTS | {("smile", "anti-sexual"): -0.9, ("anti-sexual", "smile"): -0.9}
+    floor = Policy(safety=(SafetyRule(concept="anti-sexual"),))
+    own = Policy(safety=(SafetyRule(concept="smile"),))
+    for rows in ((alike, against), (against, alike)):
+        concepts = Concepts(SETS, CONCEPTS.recommended, 3.0, CONCEPTS.words, alike, rows)
+        with pytest.raises(FloorError, match="'smile' with the strength 1 points against 'anti-sexual'"):
+            under_floor(own, floor, concepts)
+    under_floor(own, floor, Concepts(SETS, CONCEPTS.recommended, 3.0, CONCEPTS.words, alike, (alike, alike)))
+
+
 def test_words_are_not_undone_by_a_vector_either():
     floor = Policy(safety=(SafetyRule(concept="anti-sexual", by="negative_prompt"),))
     with pytest.raises(FloorError, match="points against 'anti-sexual'"):
