@@ -1,0 +1,59 @@
+"""Publish the average of safety vectors that were learned with several seeds, measured: runs in, one library out.
+
+    .venv/bin/python scripts/average_vectors.py --library vectors/shipped RUN RUN ...
+
+What one seed's few random trajectories happened to say goes out of the average, and what all say stays. The average is
+as long as its parts are on average.
+"""
+
+from dataclasses import replace
+from functools import reduce
+from operator import add
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+import typer
+
+from detectors import DemoOracle
+from learn_vectors.concepts_file import read_options
+from learn_vectors.measure import measure_vector
+from learn_vectors.run_directory import OPTIONS
+from trimtab import DEMO_MODEL, load_model
+from vectors import ConceptVector, VectorLibrary
+from vectors.file_format import load_vector
+
+AT_RECOMMENDED = ("success", "kept", "pixel_change")
+"""What is said of the recommended strength, from the nearest that is measured: 1."""
+
+
+def main(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run directories of learn-vector, of one set of concepts.")
+    ],
+    library: Annotated[Path, typer.Option(help="Where the averages are published.")],
+    strength: Annotated[float, typer.Option(help="The strength that the averages recommend.")] = 1.05,
+) -> None:
+    """Average, measure beside each other and publish."""
+    options, _ = read_options(runs[0] / OPTIONS)
+    averages = [_average(runs, concept.name) for concept in options.concepts]
+    model = load_model(DEMO_MODEL, device="cpu")
+    for concept, vector in zip(options.concepts, averages, strict=True):
+        beside = [other for other in averages if other is not vector]
+        measured = measure_vector(model, vector, concept, DemoOracle(), beside=beside)
+        effect = dict(measured.effect) | {key: measured.effect[f"{key}@1"] for key in AT_RECOMMENDED}
+        VectorLibrary(library).publish(replace(measured, recommended_strength=strength, effect=effect))
+        typer.echo(f"{concept.name}: {effect}")
+
+
+def _average(runs: list[Path], concept: str) -> ConceptVector:
+    learned = [load_vector(run / f"{concept}.safetensors") for run in runs]
+    seeds = [vector.training["seed"] for vector in learned]
+    total = reduce(add, learned)
+    average = total * (fmean(vector.norm for vector in learned) / total.norm)
+    described = {**learned[0].training, "seed": seeds}
+    return replace(average, prompts=learned[0].prompts, training=described)
+
+
+if __name__ == "__main__":
+    typer.run(main)
