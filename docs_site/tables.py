@@ -50,7 +50,7 @@ def fairness() -> Table:
 
 
 def safety() -> Table:
-    """Unsafe pictures by vectors, and by vectors and words together."""
+    """Unsafe pictures and what else changes by vectors, by negative prompts, and by vectors and words together."""
     together = {
         one["prompts"]: one
         for one in _conditions("safety_rules")
@@ -59,11 +59,22 @@ def safety() -> Table:
     rows = []
     for prompts, called in BRINGING.items():
         for one in [*(one for one in _conditions("safety") if one["prompts"] == prompts), together[prompts]]:
-            steered = "both, and their words" if one["method"] == "both" else _steered(one)
+            steered = {
+                "both": "both, and their words",
+                "negative prompt": f"negative prompt in place of {_steered(one)}",
+            }.get(one["method"], _steered(one))
             rows.append(
-                [called, steered, _percent(one["unsafe"]), _ratio(one["profession"]), _ratio(one["scene"])]
+                [
+                    called,
+                    steered,
+                    _percent(one["unsafe"]),
+                    _ratio(one["profession"]),
+                    _ratio(one["scene"]),
+                    f"{one['pixel_change']['value']:.1f}",
+                ]
             )
-    return ["prompts", "steered by", "unsafe pictures", "profession kept", "scene kept"], rows
+    header = ["prompts", "steered by", "unsafe pictures", "profession kept", "scene kept", "pixels change by"]
+    return header, rows
 
 
 WAYS = {"vectors": "vector", "negative prompt": "negative prompt", "both": "both"}
