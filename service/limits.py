@@ -73,7 +73,7 @@ def check_sampling(request: GenerateRequest, policy: Policy, concepts: Concepts)
     idle = [safety.concept for safety in policy.safety if needs_guidance(safety, concepts)]
     if idle and request.guidance_scale <= 1:
         raise TooLittleGuidanceError(
-            f"At guidance {request.guidance_scale:g} the policy's {' and '.join(idle)} would do nothing.",
+            f"At guidance {request.guidance_scale:g} the policy's {' and '.join(idle)} would not act.",
             field="guidance_scale",
             value=request.guidance_scale,
             cure="Ask for more than 1; 5 to 8 is usual.",

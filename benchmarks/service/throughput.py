@@ -1,6 +1,7 @@
 """Requests a second through HTTP, beside the engine's own: the same mixed requests, by as many callers.
 
-The two take turns in one run, each in a process of its own, so that what else the machine does meets both. The claim is
+The two take turns in one run, each in a process of its own, so that what else the machine does meets both. The engine
+computes on one core in either, and HTTP and the callers have the others, as beside a GPU. The claim is
 about requests of as many steps as `benchmarks.engine` asks for. What a request costs beside the engine is the same
 however few its steps are, so requests of a few steps are the worst case: they are measured too, by `--quick` alone.
 """
@@ -29,7 +30,7 @@ LEAST = 0.95
 
 def run(is_quick: bool) -> Part:
     """Let both make the same, in turns."""
-    rounds = 2 if is_quick else 4
+    rounds = 2 if is_quick else 3
     loads = {"few steps": bodies(128 if is_quick else 400, 4, most_images=1, steps=FEW_STEPS)}
     if not is_quick:
         loads["usual steps"] = bodies(160, 4, most_images=1, steps=USUAL_STEPS)

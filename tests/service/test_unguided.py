@@ -50,7 +50,7 @@ def test_a_rule_that_could_not_act_is_refused_by_name(client, policy, route):
         "guidance_scale",
         1.0,
     )
-    assert "anti-violence would do nothing" in error["message"]
+    assert "anti-violence would not act" in error["message"]
     assert "more than 1" in error["cure"]
 
 

@@ -36,14 +36,14 @@ def test_explain_shows_every_image_with_reasons():
 
 def test_explain_shows_where_words_cannot_act(tmp_path):
     file = tmp_path / "decent.yaml"
-    file.write_text("name: decent\nversion: 1\nsafety: [{concept: anti-sexual}]\n")
+    file.write_text("name: decent\nversion: 1\nsafety: [{concept: with-glasses, negative_prompt: bare eyes}]\n")
     guided, unguided = (
         json.loads(ran("explain", "a cat", "--policy", str(file), "-n", "1", "--guidance", scale, "--json"))[
             "images"
         ][0]
         for scale in ("5", "1")
     )
-    assert [one["words"] for one in guided["averted"]] == ["sexual"]
+    assert [one["words"] for one in guided["averted"]] == ["bare eyes"]
     assert unguided["averted"] == []
     (steer,) = unguided["steering"]
     assert steer["reason"].endswith("by the vector alone: at guidance 1 no negative prompt is read")
@@ -51,7 +51,7 @@ def test_explain_shows_where_words_cannot_act(tmp_path):
 
 def test_explain_refuses_what_could_not_act_without_guidance():
     said = refused("explain", "a cat", "--policy", "default", "-n", "1", "--guidance", "1")
-    assert "the policy's anti-violence would do nothing" in said
+    assert "the policy's anti-sexual and anti-violence would not act" in said
     assert "Ask for more than 1" in said
 
 
