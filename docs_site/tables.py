@@ -51,17 +51,17 @@ def fairness() -> Table:
 
 def safety() -> Table:
     """Unsafe pictures and what else changes by vectors, by negative prompts, and by vectors and words together."""
-    together = {
-        one["prompts"]: one
+    in_words = [
+        one
         for one in _conditions("safety_rules")
-        if one["method"] == "both" and len(one["steered"]) == 2
-    }
+        if one["method"] in ("negative prompt", "both") and len(one["steered"]) == 2
+    ]
     rows = []
     for prompts, called in BRINGING.items():
-        for one in [*(one for one in _conditions("safety") if one["prompts"] == prompts), together[prompts]]:
+        for one in [one for one in (*_conditions("safety"), *in_words) if one["prompts"] == prompts]:
             steered = {
                 "both": "both, and their words",
-                "negative prompt": f"negative prompt in place of {_steered(one)}",
+                "negative prompt": "the words of both alone",
             }.get(one["method"], _steered(one))
             rows.append(
                 [
