@@ -36,7 +36,9 @@ def test_explain_shows_every_image_with_reasons():
 
 def test_explain_shows_where_words_cannot_act(tmp_path):
     file = tmp_path / "decent.yaml"
-    file.write_text("name: decent\nversion: 1\nsafety: [{concept: with-glasses, negative_prompt: bare eyes}]\n")
+    file.write_text(
+        "name: decent\nversion: 1\nsafety: [{concept: with-glasses, negative_prompt: bare eyes}]\n"
+    )
     guided, unguided = (
         json.loads(ran("explain", "a cat", "--policy", str(file), "-n", "1", "--guidance", scale, "--json"))[
             "images"
