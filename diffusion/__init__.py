@@ -4,7 +4,7 @@ Entry points: `load_model`, `steer`, `Engine`; `added_at_site` and `ddim_step` f
 """
 
 from diffusion.bank import Steering, VectorBank, VectorSource, check_fit, resolve_vectors
-from diffusion.cores import leave_cores_to_engines
+from diffusion.cores import leave_cores_to_engines, with_cores
 from diffusion.encoding import PromptEncoding
 from diffusion.engine import Engine
 from diffusion.errors import (
@@ -77,4 +77,5 @@ __all__ = [
     "make_scheduler",
     "resolve_vectors",
     "steer",
+    "with_cores",
 ]

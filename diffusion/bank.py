@@ -81,7 +81,7 @@ class VectorBank:
         """
         for place, name in enumerate(self.names):
             if not self.on_conditional[place] and coefficients[:, place].any():
-                raise needs_guidance(name)
+                raise refused_without_guidance(name)
         return coefficients
 
     def guided(self, coefficients: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ class VectorBank:
         return steered
 
 
-def needs_guidance(name: str) -> SteeringError:
+def refused_without_guidance(name: str) -> SteeringError:
     """Return the error of a vector that has a map for unconditional rows, in a picture that has none."""
     return SteeringError(
         f"{name!r} has a map for the unconditional rows of guidance, and there is no guidance: ask for a guidance "

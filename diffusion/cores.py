@@ -1,13 +1,19 @@
 """Who computes with how many threads on the CPU: the engine's thread with all of them, every other with one.
 
-Entry points: `leave_cores_to_engines`, for programs whose own threads only wait for images, and `take_cores`.
+Entry points: `leave_cores_to_engines`, for programs whose own threads only wait for images, `take_cores`, and
+`with_cores` for what such a program computes besides.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 _engine_threads: int | None = None
 """Torch's threads on an engine's thread; None as long as all threads have the same."""
@@ -36,3 +42,25 @@ def take_cores() -> None:
     other = threading.Thread(target=torch.set_num_threads, args=(1,))
     other.start()
     other.join()
+
+
+def with_cores(work: Callable[[Callable[[], None]], T]) -> T:
+    """Return what `work(check)` does with the cores that were left to engines, on a thread that ends with it.
+
+    So its team of threads is gone when an engine computes next. `check()`, called often, raises KeyboardInterrupt once
+    this thread was interrupted. Where no cores were left it is done on this thread.
+    """
+    interrupted = threading.Event()
+
+    def check() -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    if _engine_threads is None:
+        return work(check)
+    with ThreadPoolExecutor(1, initializer=take_cores) as thread:
+        try:
+            return thread.submit(work, check).result()
+        except KeyboardInterrupt:
+            interrupted.set()
+            raise

@@ -17,7 +17,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from diffusion.admission import Admission
-from diffusion.bank import check_fit, check_strengths, needs_guidance
+from diffusion.bank import check_fit, check_strengths, refused_without_guidance
 from diffusion.capacity import RowCapacity
 from diffusion.errors import EngineFailedError, GenerationCancelled, QueueFullError, SamplingError
 from diffusion.events import Event, Failed, Finished, Stepped, Waiting
@@ -152,7 +152,7 @@ class Engine:
             }
             for name, stored in vectors.items():
                 if scale <= 1 and stored.vector.needs_guidance:
-                    raise needs_guidance(name)
+                    raise refused_without_guidance(name)
             passes = passes_of(
                 row, guidance_scale=scale, steers_conditional=steers[True], steers_unconditional=steers[False]
             )

@@ -13,6 +13,7 @@ import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 
 from diffusion.errors import ModelLoadError
+from diffusion.layout import fastest_layout
 from diffusion.model import DiffusionModel
 
 LOADING: Final = threading.Lock()
@@ -51,9 +52,8 @@ def load_model(
             f"files (pickled weights can run code and are refused). {error}"
         ) from error
     pipe.to(chosen_device)
-    if chosen_device.type == "cuda":  # the layout that its convolutions are fastest in
-        pipe.unet.to(memory_format=torch.channels_last)
-        pipe.vae.to(memory_format=torch.channels_last)
+    for part in (pipe.unet, pipe.vae):
+        part.to(memory_format=fastest_layout(chosen_device))
     return DiffusionModel(pipe, name)
 
 

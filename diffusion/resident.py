@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict
 
 import torch
 
+from diffusion.layout import fastest_layout
 from vectors import ConceptVector
 
 logger = logging.getLogger(__name__)
@@ -25,9 +26,8 @@ class ResidentVectors:
     """
 
     def __init__(self, shape: tuple[int, int, int], device: torch.device, places: int = 32) -> None:
-        layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        self.values = torch.zeros(places, *shape, device=device).to(memory_format=layout)
-        """[places, C, h, w], fp32, laid out as the U-Net's maps are, see `diffusion.loading`."""
+        self.values = torch.zeros(places, *shape, device=device).to(memory_format=fastest_layout(device))
+        """[places, C, h, w], fp32, laid out as the U-Net's maps are, see `diffusion.layout`."""
         self._places: OrderedDict[tuple[str, bool], int] = OrderedDict()
         """By digest and whether it is the map of unconditional rows alone, the one unused for longest first."""
         self._users: Counter[str] = Counter()

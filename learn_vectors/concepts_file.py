@@ -43,6 +43,7 @@ class _Concept(BaseModel):
     neg: str | list[str] = []
     negative_prompt: str | None = None
     halves: Rows | None = None
+    apply_timesteps: tuple[int, int] | None = None
 
 
 class _File(BaseModel):
@@ -65,7 +66,14 @@ def read_concepts(path: Path) -> ConceptsFile:
         raise OptionsError(f"{path}: {place}: {first['msg']}. Write it like this:\n{EXAMPLE}") from error
     try:
         concepts = tuple(
-            Concept(_texts(one.pos), _texts(one.neg), one.negative_prompt, name, one.halves)
+            Concept(
+                _texts(one.pos),
+                _texts(one.neg),
+                one.negative_prompt,
+                name,
+                one.halves,
+                one.apply_timesteps,
+            )
             for name, one in read.concepts.items()
         )
     except OptionsError as error:
@@ -94,14 +102,7 @@ def read_options(path: Path) -> tuple[LearnOptions, str]:
         kind = RECIPES[recipe.pop("name")]
         options = LearnOptions(
             concepts=tuple(
-                Concept(
-                    tuple(one["positive"]),
-                    tuple(one["negative"]),
-                    one["negative_prompt"],
-                    one["name"],
-                    one["halves"],
-                )
-                for one in data.pop("concepts")
+                Concept(**{key: _tupled(value) for key, value in one.items()}) for one in data.pop("concepts")
             ),
             sets={name: tuple(members) for name, members in data.pop("sets").items()},
             recipe=kind(**{key: _tupled(value) for key, value in recipe.items()}),

@@ -14,7 +14,7 @@ from PIL import Image
 from detectors import Detector, Reading, Sign, pixel_change
 from diffusion import DiffusionModel, Sampling
 from learn_vectors.concepts import Concept
-from learn_vectors.pictures import make_pictures
+from learn_vectors.pictures import picture_maker
 from vectors import ConceptVector
 from vectors.phrases import put_noun, with_article
 
@@ -69,33 +69,36 @@ def measure_vector(
     """
     made = 0
     total = 2 * SIGN_IMAGES + images * (1 + len(STRENGTHS))
+    with picture_maker(model, [vector, *beside]) as make:
 
-    def pictures(prompts: Sequence[str], count: int, strength: float) -> list[Image.Image]:
-        nonlocal made
-        wanted = [(prompts[number % len(prompts)], seed + number) for number in range(count)]
-        made += count
-        found = make_pictures(model, [vector, *beside], wanted, strength, sampling)
-        progress(made, total)
-        return found
+        def pictures(prompts: Sequence[str], count: int, strength: float) -> list[Image.Image]:
+            nonlocal made
+            found = make(
+                [(prompts[number % len(prompts)], seed + number, strength) for number in range(count)],
+                sampling,
+            )
+            made += count
+            progress(made, total)
+            return found
 
-    with_it, without = (
-        detector.read(pictures([prompt], SIGN_IMAGES, 0.0)) for prompt in _with_and_without(concept)
-    )
-    sign = _find_sign(detector, with_it, without)
-    if sign is None:
-        progress(total, total)
-        return vector
-    prompts = held_out_prompts(concept)
-    unsteered = pictures(prompts, images, 0.0)
+        with_it, without = (
+            detector.read(pictures([prompt], SIGN_IMAGES, 0.0)) for prompt in _with_and_without(concept)
+        )
+        sign = _find_sign(detector, with_it, without)
+        if sign is None:
+            progress(total, total)
+            return vector
+        prompts = held_out_prompts(concept)
+        unsteered = pictures(prompts, images, 0.0)
+        steered = {strength: pictures(prompts, images, strength) for strength in STRENGTHS}
     before = detector.read(unsteered)
     effects = {}
-    for strength in STRENGTHS:
-        steered = pictures(prompts, images, strength)
-        after = detector.read(steered)
+    for strength, changed in steered.items():
+        after = detector.read(changed)
         effects[strength] = Effect(
             success=_success(sign, concept, after),
             kept=_kept(sign, before, after),
-            pixel_change=fmean(map(pixel_change, unsteered, steered)),
+            pixel_change=fmean(map(pixel_change, unsteered, changed)),
         )
     recommended = recommended_strength(effects, has_margin=concept.is_anti)
     told = {"success_unsteered": _success(sign, concept, before)}

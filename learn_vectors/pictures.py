@@ -1,12 +1,13 @@
 """Pictures of a run: the loss over the steps, the same seeds at several strengths, the measured effect.
 
-Entry points: `loss_plot`, `strengths_grid`, `effect_plot`; `make_pictures` makes those of one strength.
+Entry points: `loss_plot`, `strengths_grid`, `effect_plot`; `picture_maker` makes others.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 from matplotlib.figure import Figure
@@ -16,6 +17,9 @@ from diffusion import DiffusionModel, Engine, Row, Sampling
 from vectors import ConceptVector, VectorLibrary
 
 IMAGES_PER_PROMPT = 8
+
+MakePictures = Callable[[Sequence[tuple[str, int, float]], Sampling], list[Image.Image]]
+"""([(prompt, seed, strength of the vectors)], sampling) -> the pictures, in order."""
 
 
 def loss_plot(losses: Sequence[float], *, title: str) -> Image.Image:
@@ -36,29 +40,21 @@ def strengths_grid(
     model: DiffusionModel, vector: ConceptVector, prompts: Sequence[str], sampling: Sampling, *, seed: int
 ) -> Image.Image:
     """Make a grid: of each prompt a row at strength 0 and more up to the recommended one, the same seeds."""
-    strengths = [share * vector.recommended_strength for share in (0.0, 0.5, 1.0)]
-    rows = [
-        (
-            f"{prompt}\n{vector.concept} x {strength:g}",
-            make_pictures(
-                model,
-                [vector],
-                [(prompt, seed + number) for number in range(IMAGES_PER_PROMPT)],
-                strength,
-                sampling,
-            ),
-        )
-        for prompt in prompts
-        for strength in strengths
+    lines = [(prompt, share * vector.recommended_strength) for prompt in prompts for share in (0.0, 0.5, 1.0)]
+    wanted = [
+        (prompt, seed + number, strength) for prompt, strength in lines for number in range(IMAGES_PER_PROMPT)
     ]
-    figure = Figure(figsize=(1.2 * IMAGES_PER_PROMPT + 2, 1.25 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), IMAGES_PER_PROMPT, squeeze=False)
-    for line, (label, images) in zip(grid, rows, strict=True):
-        for axes, image in zip(line, images, strict=True):
-            axes.imshow(image)
+    with picture_maker(model, [vector]) as make:
+        images = iter(make(wanted, sampling))
+    figure = Figure(figsize=(1.2 * IMAGES_PER_PROMPT + 2, 1.25 * len(lines)), layout="constrained")
+    grid = figure.subplots(len(lines), IMAGES_PER_PROMPT, squeeze=False)
+    for row, (prompt, strength) in zip(grid, lines, strict=True):
+        for axes in row:
+            axes.imshow(next(images))
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+        label = f"{prompt}\n{vector.concept} x {strength:g}"
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
     return _rendered(figure)
 
 
@@ -79,21 +75,23 @@ def effect_plot(vector: ConceptVector) -> Image.Image:
     return _rendered(figure)
 
 
-def make_pictures(
-    model: DiffusionModel,
-    vectors: Sequence[ConceptVector],
-    wanted: Sequence[tuple[str, int]],
-    strength: float,
-    sampling: Sampling,
-) -> list[Image.Image]:
-    """Make the pictures of (prompt, seed) pairs with vectors, all at one strength."""
+@contextmanager
+def picture_maker(model: DiffusionModel, vectors: Sequence[ConceptVector]) -> Iterator[MakePictures]:
+    """Give a function that makes pictures with vectors, all by one engine."""
     with TemporaryDirectory() as folder:  # an engine takes its vectors from a library
         library = VectorLibrary(folder)
         for vector in vectors:
             library.publish(vector)
-        steering = {vector.concept: strength for vector in vectors}
-        rows = [Row(prompt, seed, steering=steering) for prompt, seed in wanted]
-        return [made.image for made in Engine(model, library).generate(rows, sampling)]
+        engine = Engine(model, library)
+
+        def make(wanted: Sequence[tuple[str, int, float]], sampling: Sampling) -> list[Image.Image]:
+            rows = [
+                Row(prompt, seed, steering={vector.concept: strength for vector in vectors})
+                for prompt, seed, strength in wanted
+            ]
+            return [made.image for made in engine.generate(rows, sampling)]
+
+        yield make
 
 
 def _rendered(figure: Figure) -> Image.Image:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors import Detector
-from diffusion import DiffusionModel, Sampling
+from diffusion import DiffusionModel, Sampling, with_cores
 from diffusion.processes import ALONE, Processes
 from learn_vectors.checkpoint import Checkpoint
 from learn_vectors.concepts import Concept
@@ -64,9 +64,16 @@ def run_learning(
     processes.wait_for_everyone()
     checkpoint = Checkpoint(directory / CHECKPOINT)
     statistics = _Statistics(directory / "statistics.jsonl", progress)
-    learned = learn_vectors(
-        model, options, statistics if processes.is_main else silent, checkpoint, processes
-    )
+    told = statistics if processes.is_main else silent
+
+    def learn(check: Callable[[], None]) -> tuple[ConceptVector, ...]:
+        def tell(phase: str, done: int, total: int, loss: float | None) -> None:
+            check()
+            told(phase, done, total, loss)
+
+        return learn_vectors(model, options, tell, checkpoint, processes)
+
+    learned = with_cores(learn)
     if not processes.is_main:
         return RunResult(directory, ())
     title = f"Learning {', '.join(vector.concept for vector in learned)}"

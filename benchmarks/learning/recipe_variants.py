@@ -148,7 +148,9 @@ def with_alignment(
     prediction under the neutral prompt. Both are constants at one site, so that their sum is one vector.
     """
     first = in_one_run(OURS, model, concepts, seed, told)
-    gentle = replace(OURS, steps=OURS.steps // 5, learning_rate=OURS.learning_rate / 10)
+    # The concept is there twice, with its vector and with the second one, and has the steps of two.
+    gentle = replace(OURS, steps=OURS.steps // 4, learning_rate=OURS.learning_rate / 10)
+    steps = 2 * gentle.steps
 
     def kept(
         options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
@@ -163,17 +165,16 @@ def with_alignment(
     both = []
     with patch("learn_vectors.trajectories.draw_lessons", kept):
         for concept, vector in zip(concepts, first, strict=True):
-            maps = [one for one in (vector.values, vector.unconditional_values) if one is not None]
-            pair = torch.stack([*maps, *map(torch.zeros_like, maps)]).requires_grad_()
+            pair = torch.stack([*vector.maps, *map(torch.zeros_like, vector.maps)]).requires_grad_()
             optimizer = _SecondAlone(
                 pair,
                 learning_rate=gentle.learning_rate * site_scale(model, vector.site),
-                steps=gentle.steps,
+                steps=steps,
                 averaged=gentle.averaged_share,
             )
             options = LearnOptions((concept,), recipe=gentle, seed=seed)
             for loss in match_trajectories(model, optimizer, options, gentle, (concept, concept)):
-                told("aligning", optimizer.step_number, gentle.steps, loss)
+                told("aligning", optimizer.step_number, steps, loss)
             values, *others = (one + more for one, more in zip(*optimizer.result.chunk(2), strict=True))
             both.append(replace(vector, values=values, unconditional_values=others[0] if others else None))
     return both
@@ -224,6 +225,7 @@ def variants() -> tuple[Variant, ...]:
         Variant("on both halves", partial(on, "both")),
         Variant("late errors weigh no more", ours(late_weight=1.0), safety),
         Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
+        Variant("steps x 2.5", ours(steps=5 * OURS.steps // 2)),
         Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
         Variant("each by itself", ours(together_share=0.0), safety),
         Variant("always together", ours(together_share=1.0), safety),

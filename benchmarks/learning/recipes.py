@@ -5,10 +5,10 @@ Variants are compared on the prompts that recipes are chosen on; of each family 
 authors' recipe are then reported on prompts that nothing was chosen on, as `trimtab evaluate` does.
 
     python -m benchmarks.learning.recipes --out runs/recipes --json benchmarks/results/recipes.json
-    python -m benchmarks.learning.recipes --out /tmp/recipes --quick
+    python -m benchmarks.learning.recipes --out runs/quick --quick
 
-What is done is kept in the folder `--out`: an interrupted comparison goes on from there, vector by vector and picture
-by picture.
+What is done is kept, vectors and pictures in the folder `--out` and counts in the file `--json`: an interrupted
+comparison goes on from there, and variants can be compared a few at a time, into one file.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from statistics import fmean
@@ -30,7 +30,7 @@ from rich.table import Table
 
 from benchmarks.learning.recipe_variants import FAMILIES, OURS, THEIRS, Variant, quick_variants, variants
 from detectors import DemoOracle
-from diffusion import DiffusionModel, Engine, Sampling, load_model
+from diffusion import DiffusionModel, Engine, Sampling, leave_cores_to_engines, load_model, with_cores
 from evaluation import Bench, Fairness, Safety
 from evaluation.fairness import FairnessResult
 from evaluation.gallery import Gallery
@@ -49,9 +49,11 @@ from evaluation.safety import HARMLESS, SafetyResult
 from evaluation.studio import Studio
 from trimtab import DEMO_MODEL
 from trimtab.commands.console import Bars, hide_loading_bars
-from vectors import VectorLibrary
+from vectors import ConceptVector, VectorLibrary
 
-DEV_SEED, REPORTED_SEED = 5000, 0
+CHOSEN, REPORTED = KINDS = ("chosen_on", "reported_on")
+"""The prompts that recipes are chosen on, and those that are reported."""
+FIRST_SEEDS = {CHOSEN: 5000, REPORTED: 0}
 """Seeds of the first picture of each prompt, so far apart that none comes in both."""
 
 
@@ -71,7 +73,7 @@ class Figures:
 
 
 def main(
-    out: Annotated[Path, typer.Option(file_okay=False, help="Keeps vectors, pictures and results.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Keeps vectors and pictures.")],
     only: Annotated[
         list[str] | None, typer.Option("--variant", help="A variant to compare; repeatable. [default: all]")
     ] = None,
@@ -80,124 +82,172 @@ def main(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds that every variant learns with.")] = 3,
     images: Annotated[int, typer.Option(min=6, help="Pictures of each prompt and seed, to choose by.")] = 12,
-    reported_images: Annotated[int, typer.Option(min=6, help="The same, to report.")] = 60,
+    reported_images: Annotated[int, typer.Option(min=6, help="The same, to report.")] = 24,
+    report: Annotated[
+        bool, typer.Option(help="Report the default, the best and the authors' on other prompts.")
+    ] = True,
     quick: Annotated[bool, typer.Option(help="Two variants, few steps, few pictures: does it work?")] = False,
-    json_path: Annotated[Path | None, typer.Option("--json", help="Also write the results here.")] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Keeps what was counted. [default: recipes.json in --out]")
+    ] = None,
 ) -> None:
     """Compare recipes on the demo model: choose on some prompts, report on others."""
     hide_loading_bars()
-    compared = [variant for variant in variants() if not only or variant.name in only]
-    if quick:
-        compared, seeds, images, reported_images = list(quick_variants()), 1, 6, 6
+    leave_cores_to_engines()
+    known = quick_variants() if quick else variants()
     families = family or list(FAMILIES)
-    for unknown in {*(only or ())} - {variant.name for variant in variants()} | {*families} - {*FAMILIES}:
+    for unknown in {*(only or ())} - {variant.name for variant in known} | {*families} - {*FAMILIES}:
         raise typer.BadParameter(
-            f"there is no {unknown!r}; variants are {', '.join(v.name for v in variants())}, families "
+            f"there is no {unknown!r}; variants are {', '.join(v.name for v in known)}, families "
             f"{', '.join(FAMILIES)}"
         )
+    if quick:
+        seeds, images, reported_images = 1, 6, 6
     model = load_model(DEMO_MODEL, device="cpu")
-    measured = load_model(DEMO_MODEL, device="cpu", dtype="bfloat16")
-    results: dict[str, Any] = {}
+    settings = {
+        "seeds": seeds,
+        "images_per_prompt": {CHOSEN: images, REPORTED: reported_images},
+        "inference_steps": 5 if quick else 20,
+        "model": model.fingerprint,
+        "ours": asdict(OURS),
+    }
+    ledger = Ledger(json_path or out / "recipes.json", settings)
+    with Bars() as bars:
+        for name in families:
+            taking_part = [variant for variant in known if name in variant.families]
+            laboratory = Laboratory(model, out, name, ledger, bars)
+            for variant in taking_part:
+                if not only or variant.name in only:
+                    laboratory.measure(variant, CHOSEN)
+            shown = _shown(ledger, name, taking_part)
+            for variant in taking_part if report else ():
+                if variant.name in shown:
+                    laboratory.measure(variant, REPORTED)
     for name in families:
-        taking_part = [variant for variant in compared if name in variant.families]
-        with Bars() as bars:
-            laboratory = Laboratory(model, measured, out, name, 5 if quick else 20, bars)
-            chosen_on = [
-                laboratory.figures(variant, range(seeds), images, reported=False) for variant in taking_part
-            ]
-            best = max(chosen_on, key=lambda figures: figures.score.value)
-            of_theirs = [figures for figures in chosen_on if figures.variant.startswith(THEIRS)]
-            theirs = max(of_theirs, key=lambda figures: figures.score.value, default=best)
-            shown = {taking_part[0].name, best.variant, theirs.variant}
-            reported = [
-                laboratory.figures(variant, range(seeds), reported_images, reported=True)
-                for variant in taking_part
-                if variant.name in shown
-            ]
-        _show(f"{name}: chosen on", chosen_on)
-        _show(f"{name}: reported on", reported)
-        results[name] = {
-            "chosen_on": [_data(figures) for figures in chosen_on],
-            "best": best.variant,
-            "reported_on": [_data(figures) for figures in reported],
-        }
-    if json_path is not None:
+        for kind in (CHOSEN, REPORTED):
+            _show(f"{name}: {kind.replace('_', ' ')}", ledger.figures(name, kind))
+
+
+def _shown(ledger: Ledger, family: str, taking_part: Sequence[Variant]) -> set[str]:
+    """Return the variants that are reported: the default, the best one, and the best of the authors' recipe."""
+    chosen_on = sorted(ledger.figures(family, CHOSEN), key=lambda figures: figures.score.value)
+    theirs = [figures for figures in chosen_on if figures.variant.startswith(THEIRS)]
+    return {taking_part[0].name, *(figures.variant for figures in (*chosen_on[-1:], *theirs[-1:]))}
+
+
+class Ledger:
+    """What was counted, in a file: a cell for each family, variant, seed and kind of prompts.
+
+    A file of other settings is not gone on with: it is refused, so that nothing is compared that cannot be.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self._path, self._settings = path, json.loads(json.dumps(settings))
+        self._cells: dict[str, dict[str, Any]] = self._read()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What every cell was measured with."""
+        return self._settings
+
+    def cell(self, family: str, variant: str, seed: int, kind: str) -> dict[str, Any] | None:
+        """Return what was counted, None where nothing was yet."""
+        return self._cells.get(f"{family}/{variant}/{seed}/{kind}")
+
+    def add(self, family: str, variant: str, seed: int, kind: str, cell: dict[str, Any]) -> None:
+        """Write a cell to the file, beside those that others have written meanwhile."""
+        self._cells = self._read() | self._cells | {f"{family}/{variant}/{seed}/{kind}": cell}
         described = {
             "date": date.today().isoformat(),
             "machine": f"{os.cpu_count()} CPU cores ({platform.machine()})",
-            "seeds": seeds,
-            "images_per_prompt": {"chosen_on": images, "reported_on": reported_images},
-            "model": model.fingerprint,
-            "results": results,
+            "settings": self._settings,
+            "results": {
+                name: {kind: [_data(figures) for figures in self.figures(name, kind)] for kind in KINDS}
+                for name in FAMILIES
+            },
+            "cells": dict(sorted(self._cells.items())),
         }
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        written = self._path.with_suffix(".new")
+        written.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        written.replace(self._path)
+
+    def figures(self, family: str, kind: str) -> list[Figures]:
+        """Return the figures of each variant that was measured with every seed, in the order of the variants."""
+        found = []
+        for variant in {key.split("/")[1]: None for key in self._cells if key.startswith(f"{family}/")}:
+            cells = [self.cell(family, variant, seed, kind) for seed in range(self._settings["seeds"])]
+            whole = [cell for cell in cells if cell is not None]
+            if len(whole) == len(cells):
+                found.append(_figures(variant, family, whole))
+        return found
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """Return the cells of the file."""
+        if not self._path.exists():
+            return {}
+        kept: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+        if kept["settings"] != self._settings:
+            raise typer.BadParameter(
+                f"{self._path} was measured with other settings: give another file to --json, or remove it"
+            )
+        cells: dict[str, dict[str, Any]] = kept["cells"]
+        return cells
+
+
+def _figures(variant: str, family: str, cells: Sequence[Mapping[str, Any]]) -> Figures:
+    """Sum up the cells of all seeds."""
+    changes = [cell["pixel_change"] for cell in cells if cell["pixel_change"] is not None]
+    return Figures(
+        variant,
+        family,
+        mean([_score(cell) for cell in cells]),
+        {
+            key: Share(
+                sum(cell["shares"][key][0] for cell in cells), sum(cell["shares"][key][1] for cell in cells)
+            )
+            for key in cells[0]["shares"]
+        },
+        mean(changes).value if changes else None,
+        mean([cell["seconds_per_vector"] for cell in cells]).value,
+    )
 
 
 class Laboratory:
-    """Learns and measures the variants of one family, and keeps all of it in a folder."""
+    """Learns and measures the variants of one family, and keeps all of it."""
 
-    def __init__(
-        self,
-        model: DiffusionModel,
-        measured: DiffusionModel,
-        out: Path,
-        family: str,
-        inference_steps: int,
-        told: Bars,
-    ) -> None:
-        """Vectors are learned on `model`, in fp32, and pictures made by `measured`, the same in bf16."""
-        self._model, self._measured = model, measured
+    def __init__(self, model: DiffusionModel, out: Path, family: str, ledger: Ledger, told: Bars) -> None:
+        self._model, self._ledger = model, ledger
         self._out, self._family, self._told = out / family, family, told
-        self._sampling = Sampling(inference_steps, OURS.guidance_scale)
+        self._sampling = Sampling(ledger.settings["inference_steps"], OURS.guidance_scale)
         self._detector = DemoOracle()
 
-    def figures(self, variant: Variant, seeds: Sequence[int], images: int, *, reported: bool) -> Figures:
-        """Learn what is not learned yet, measure it, and sum it up."""
-        cells = [self._cell(variant, seed, images, reported=reported) for seed in seeds]
-        keys = cells[0]["shares"]
-        changes = [cell["pixel_change"] for cell in cells if cell["pixel_change"] is not None]
-        return Figures(
-            variant.name,
-            self._family,
-            mean([_score(cell) for cell in cells]),
-            {
-                key: Share(
-                    sum(cell["shares"][key][0] for cell in cells),
-                    sum(cell["shares"][key][1] for cell in cells),
-                )
-                for key in keys
-            },
-            mean(changes).value if changes else None,
-            mean([cell["seconds_per_vector"] for cell in cells]).value,
-        )
+    def measure(self, variant: Variant, kind: str) -> None:
+        """Learn and measure what is not in the ledger yet."""
+        for seed in range(self._ledger.settings["seeds"]):
+            if self._ledger.cell(self._family, variant.name, seed, kind) is None:
+                cell = self._cell(variant, seed, kind)
+                self._ledger.add(self._family, variant.name, seed, kind, cell)
 
-    def _cell(self, variant: Variant, seed: int, images: int, *, reported: bool) -> dict[str, Any]:
-        """Return what one variant's vectors of one seed do, measured once."""
+    def _cell(self, variant: Variant, seed: int, kind: str) -> dict[str, Any]:
+        """Return what one variant's vectors of one seed do."""
         label = f"{variant.name}, seed {seed}"
         folder = self._out / label.replace(" ", "-").replace(",", "").replace("'", "")
-        path = (
-            folder / f"{'reported' if reported else 'dev'}-{images}-{self._sampling.num_inference_steps}.json"
-        )
-        if path.exists():
-            kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return kept
         library = VectorLibrary(folder / "vectors")
         seconds = self._learned(variant, seed, library, label)
+        images = self._ledger.settings["images_per_prompt"][kind]
         bench = Bench(
-            engine := Engine(self._measured, library),
+            engine := Engine(self._model, library),
             self._detector,
             PlainModel(engine),
             [ConceptVectors(engine, label)],
             self._sampling,
             images,
-            REPORTED_SEED if reported else DEV_SEED,
+            FIRST_SEEDS[kind],
         )
-        with open_run(self._out / path.stem, {"images": images}) as store:
-            cell = self._counted(bench, store, reported=reported)
-        cell["seconds_per_vector"] = seconds
-        path.write_text(json.dumps(cell, indent=2) + "\n", encoding="utf-8")
-        return cell
+        with open_run(self._out / f"{kind}-{images}", {"images": images}) as store:
+            cell = self._counted(bench, store, reported=kind == REPORTED)
+        return cell | {"seconds_per_vector": seconds}
 
     def _learned(self, variant: Variant, seed: int, library: VectorLibrary, label: str) -> float:
         """Learn the family's vectors unless they are there; return the seconds that each took."""
@@ -205,12 +255,15 @@ class Laboratory:
         timed = library.root / "seconds.json"
         if not timed.exists():
             started = time.perf_counter()
-            learned = variant.learn(
-                self._model,
-                concepts,
-                seed,
-                lambda phase, done, total, loss: self._told(f"{label}: {phase}", done, total, loss),
-            )
+
+            def learn(check: Callable[[], None]) -> Sequence[ConceptVector]:
+                def tell(phase: str, done: int, total: int, loss: float | None) -> None:
+                    check()
+                    self._told(f"{label}: {phase}", done, total, loss)
+
+                return variant.learn(self._model, concepts, seed, tell)
+
+            learned = with_cores(learn)
             seconds = (time.perf_counter() - started) / len(concepts)
             for vector in learned:
                 library.publish(vector)
@@ -270,6 +323,8 @@ def _score(cell: Mapping[str, Any]) -> float:
 
 def _show(title: str, all_figures: Sequence[Figures]) -> None:
     """Print a table: a row for each variant."""
+    if not all_figures:
+        return
     keys = list(all_figures[0].shares)
     table = Table("variant", "score", *keys, "pixel change", "s/vector", title=title)
     for figures in all_figures:

@@ -38,7 +38,7 @@ from diffusion.schedules import make_scheduler
 from diffusion.steering import added_at_site
 from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe
 from learn_vectors.optimizer import VectorOptimizer
-from learn_vectors.pictures import make_pictures
+from learn_vectors.pictures import picture_maker
 from learn_vectors.trajectory_matching import match_trajectories
 from trimtab import DEMO_MODEL
 from vectors import ConceptVector
@@ -130,8 +130,9 @@ def course(
 def success(model: DiffusionModel, oracle: DemoOracle, values: torch.Tensor) -> float:
     """Return the share of held-out pictures that show a woman."""
     vector = ConceptVector("woman", values, model.fingerprint)
-    wanted = [(prompt, seed) for prompt in HELD_OUT for seed in range(IMAGES_PER_PROMPT)]
-    readings = oracle.read(make_pictures(model, [vector], wanted, 1.0, SAMPLING))
+    wanted = [(prompt, seed, 1.0) for prompt in HELD_OUT for seed in range(IMAGES_PER_PROMPT)]
+    with picture_maker(model, [vector]) as make:
+        readings = oracle.read(make(wanted, SAMPLING))
     return sum(reading.get("gender") == "woman" for reading in readings) / len(readings)
 
 

@@ -22,6 +22,7 @@ from diffusion import (
     Sampling,
     ddim_step,
     ddim_timesteps,
+    with_cores,
 )
 from evaluation.errors import EvaluationError
 from evaluation.methods.method import OnStep, Settings
@@ -130,11 +131,17 @@ class SafeLatentDiffusion:
         for start in range(0, len(wishes), self._engine.max_batch_rows):
             batch = wishes[start : start + self._engine.max_batch_rows]
 
-            def tell(step: int, before: int = start, batch: Sequence[Wish] = batch) -> None:
-                steps = sampling.num_inference_steps
-                on_step(before * steps + step * len(batch), len(wishes) * steps)
+            def sample(
+                check: Callable[[], None], before: int = start, batch: Sequence[Wish] = batch
+            ) -> list[GeneratedImage]:
+                def tell(step: int) -> None:
+                    check()
+                    steps = sampling.num_inference_steps
+                    on_step(before * steps + step * len(batch), len(wishes) * steps)
 
-            made += self._sample(batch, sampling, tell)
+                return self._sample(batch, sampling, tell)
+
+            made += with_cores(sample)
         return made
 
     @torch.no_grad()

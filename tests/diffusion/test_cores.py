@@ -1,6 +1,9 @@
 """Torch's threads: an engine's thread has those that the program left to it, every other one."""
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 import torch
@@ -61,3 +64,40 @@ def test_a_second_call_leaves_no_fewer(sd1, library):
 @pytest.mark.usefixtures("two_threads")
 def test_where_none_were_left_all_threads_are_alike(sd1, library):
     assert counted_in_engine(sd1, library) == counted_elsewhere() == torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_other_work_can_have_the_cores_for_a_while():
+    cores.leave_cores_to_engines()
+    assert cores.with_cores(lambda check: torch.get_num_threads()) == 2
+    assert torch.get_num_threads() == 1
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_where_none_were_left_other_work_is_done_here():
+    assert cores.with_cores(lambda check: threading.current_thread()) is threading.current_thread()
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_its_error_is_the_callers():
+    cores.leave_cores_to_engines()
+    with pytest.raises(ZeroDivisionError):
+        cores.with_cores(lambda check: 1 / 0)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_it_ends_once_the_caller_is_interrupted():
+    cores.leave_cores_to_engines()
+    checks = []
+
+    def work(check) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            check()
+            checks.append(time.sleep(0.01))
+
+    with pytest.raises(KeyboardInterrupt):
+        cores.with_cores(work)
+    stopped = len(checks)
+    time.sleep(0.1)
+    assert len(checks) == stopped

@@ -56,9 +56,10 @@ def is_demo(model: str) -> bool:
 
 
 def open_model(model: str, device: str, dtype: str) -> DiffusionModel:
-    """Load a model, saying so while it takes its time."""
-    from diffusion import load_model
+    """Load a model, saying so while it takes its time; from then on the CPU's cores are for engines."""
+    from diffusion import leave_cores_to_engines, load_model
 
+    leave_cores_to_engines()
     hide_loading_bars()
     with Console(stderr=True).status(f"loading {model}"):
         return load_model(model_path(model), device=device, dtype=dtype)
