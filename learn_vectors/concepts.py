@@ -34,8 +34,6 @@ class Concept:
     """The concept's name; "" makes one from the prompts."""
     halves: Rows | None = None
     """Which rows of a guidance pair get the vector; None leaves it to the recipe."""
-    apply_timesteps: tuple[int, int] | None = None
-    """Half-open range of timesteps at which the vector is applied; None leaves it to the run's options."""
 
     def __post_init__(self) -> None:
         if not self.positive or not all(prompt.strip() for prompt in self.positive):

@@ -43,7 +43,6 @@ class _Concept(BaseModel):
     neg: str | list[str] = []
     negative_prompt: str | None = None
     halves: Rows | None = None
-    apply_timesteps: tuple[int, int] | None = None
 
 
 class _File(BaseModel):
@@ -66,14 +65,7 @@ def read_concepts(path: Path) -> ConceptsFile:
         raise OptionsError(f"{path}: {place}: {first['msg']}. Write it like this:\n{EXAMPLE}") from error
     try:
         concepts = tuple(
-            Concept(
-                _texts(one.pos),
-                _texts(one.neg),
-                one.negative_prompt,
-                name,
-                one.halves,
-                one.apply_timesteps,
-            )
+            Concept(_texts(one.pos), _texts(one.neg), one.negative_prompt, name, one.halves)
             for name, one in read.concepts.items()
         )
     except OptionsError as error:

@@ -133,8 +133,7 @@ class LearnOptions:
     settings: tuple[str, ...] = ("", "in a park")
     """Phrases that follow the prompts, so that a concept is learned in several places."""
     apply_timesteps: tuple[int, int] | None = None
-    """Half-open range of timesteps at which the finished vectors are applied, but for concepts that have one of their
-    own; None leaves it to the kind of concept."""
+    """Half-open range of timesteps at which the finished vectors are applied; None leaves it to the kind of concept."""
     site: str = "mid_block"
     channel_only: bool = False
     """Whether a vector is one value per channel, the same everywhere in the picture."""
@@ -155,9 +154,8 @@ class LearnOptions:
                     f"the set {set_name} has {', '.join(missing)}, which is not among the concepts: "
                     f"{', '.join(names)}"
                 )
-        for asked in (self.apply_timesteps, *(concept.apply_timesteps for concept in self.concepts)):
-            if asked is not None:
-                _timesteps(asked)
+        if self.apply_timesteps is not None:
+            _timesteps(self.apply_timesteps)
         each = [concept.name for concept in self.concepts if concept.halves == "each"]
         if isinstance(self.recipe, PaperRecipe) and each:
             raise OptionsError(
@@ -195,9 +193,8 @@ class LearnOptions:
         All, as a prompt brings back at the last steps what is let go there; but an anti-concept's not at the noisiest
         ones, where it cannot be seen yet whether a picture is dangerous, and all pictures would change alike.
         """
-        asked = concept.apply_timesteps or self.apply_timesteps
-        if asked is not None:
-            return asked
+        if self.apply_timesteps is not None:
+            return self.apply_timesteps
         is_trajectory = isinstance(self.recipe, TrajectoryRecipe)
         return (0, SEEN_BELOW) if concept.is_anti and is_trajectory else (0, MAX_TIMESTEP)
 

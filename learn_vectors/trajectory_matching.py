@@ -54,8 +54,7 @@ def match_trajectories(
         pool.resume(optimizer.step_number, saved["latents"][list(rows)])
     predictor = Predictor(model, pool.all_lessons)
     guidance = recipe.guidance_scale
-    applied_at = [options.applied_at(concept) for concept in group]
-    starts, ends = torch.tensor(applied_at, device=model.device).T
+    start, end = options.applied_at(group[0])
     maps = maps_of([options.halves_of(concept) for concept in group])
     on = {
         half: placed(maps, conditional=half == CONDITIONAL).to(model.device)
@@ -63,8 +62,8 @@ def match_trajectories(
     }
     while optimizer.step_number < recipe.steps * len(group):
         frozen = predictor.frozen(pool, conditional=not on[CONDITIONAL].any())
-        timesteps = pool.timesteps.unsqueeze(1)
-        strengths = pool.strengths * ((starts <= timesteps) & (timesteps < ends))
+        applied = (start <= pool.timesteps) & (pool.timesteps < end)
+        strengths = pool.strengths * applied.unsqueeze(1)
         predicted = {CONDITIONAL: frozen.conditional, UNCONDITIONAL: frozen.unconditional}
         predicted |= predictor.steered(
             pool,

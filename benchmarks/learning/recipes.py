@@ -69,7 +69,7 @@ class Figures:
     """What was counted, over the pictures of all seeds."""
     pixel_change: float | None
     """On harmless prompts, both safety vectors on: mean of 0 to 255."""
-    seconds_per_vector: float
+    cpu_seconds_per_vector: float
 
 
 def main(
@@ -142,7 +142,8 @@ class Ledger:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self._path, self._settings = path, json.loads(json.dumps(settings))
+        self._path = path
+        self._settings: dict[str, Any] = json.loads(json.dumps(settings))
         self._cells: dict[str, dict[str, Any]] = self._read()
 
     @property
@@ -209,7 +210,7 @@ def _figures(variant: str, family: str, cells: Sequence[Mapping[str, Any]]) -> F
             for key in cells[0]["shares"]
         },
         mean(changes).value if changes else None,
-        mean([cell["seconds_per_vector"] for cell in cells]).value,
+        mean([cell["cpu_seconds_per_vector"] for cell in cells]).value,
     )
 
 
@@ -247,14 +248,14 @@ class Laboratory:
         )
         with open_run(self._out / f"{kind}-{images}", {"images": images}) as store:
             cell = self._counted(bench, store, reported=kind == REPORTED)
-        return cell | {"seconds_per_vector": seconds}
+        return cell | {"cpu_seconds_per_vector": seconds}
 
     def _learned(self, variant: Variant, seed: int, library: VectorLibrary, label: str) -> float:
-        """Learn the family's vectors unless they are there; return the seconds that each took."""
+        """Learn the family's vectors unless they are there; return the CPU seconds that each took."""
         concepts = FAMILIES[self._family]
         timed = library.root / "seconds.json"
         if not timed.exists():
-            started = time.perf_counter()
+            started = time.process_time()
 
             def learn(check: Callable[[], None]) -> Sequence[ConceptVector]:
                 def tell(phase: str, done: int, total: int, loss: float | None) -> None:
@@ -264,7 +265,7 @@ class Laboratory:
                 return variant.learn(self._model, concepts, seed, tell)
 
             learned = with_cores(learn)
-            seconds = (time.perf_counter() - started) / len(concepts)
+            seconds = (time.process_time() - started) / len(concepts)
             for vector in learned:
                 library.publish(vector)
             timed.write_text(json.dumps(seconds), encoding="utf-8")
@@ -326,7 +327,7 @@ def _show(title: str, all_figures: Sequence[Figures]) -> None:
     if not all_figures:
         return
     keys = list(all_figures[0].shares)
-    table = Table("variant", "score", *keys, "pixel change", "s/vector", title=title)
+    table = Table("variant", "score", *keys, "pixel change", "CPU s/vector", title=title)
     for figures in all_figures:
         low, high = figures.score.interval
         table.add_row(
@@ -334,7 +335,7 @@ def _show(title: str, all_figures: Sequence[Figures]) -> None:
             f"{figures.score.value:.3f} ({low:.3f}-{high:.3f})",
             *(_percent(figures.shares[key]) for key in keys),
             "" if figures.pixel_change is None else f"{figures.pixel_change:.1f}",
-            f"{figures.seconds_per_vector:.0f}",
+            f"{figures.cpu_seconds_per_vector:.0f}",
         )
     Console(width=60 + 14 * len(keys)).print(table)
 
@@ -355,7 +356,7 @@ def _data(figures: Figures) -> dict[str, Any]:
             for key, share in figures.shares.items()
         },
         "pixel_change": figures.pixel_change,
-        "seconds_per_vector": figures.seconds_per_vector,
+        "cpu_seconds_per_vector": figures.cpu_seconds_per_vector,
     }
 
 

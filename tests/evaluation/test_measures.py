@@ -65,10 +65,15 @@ def test_images_are_resampled_within_what_was_wished() -> None:
     assert mean_deviation(unasked, GENDER).interval[1] > 0.2
 
 
-def test_a_mean_has_a_normal_interval() -> None:
-    estimate = mean([1.0, 2.0, 3.0, 4.0])
-    half = 1.959964 * np.std([1, 2, 3, 4], ddof=1) / 2
-    assert estimate.value == 2.5
-    assert estimate.interval == pytest.approx((2.5 - half, 2.5 + half))
+@pytest.mark.parametrize(("count", "quantile"), [(4, 3.182), (11, 2.228), (12, 1.959964)])
+def test_a_mean_has_students_interval(count: int, quantile: float) -> None:
+    values = [float(number) for number in range(count)]
+    estimate, middle = mean(values), (count - 1) / 2
+    half = quantile * np.std(values, ddof=1) / math.sqrt(count)
+    assert estimate.value == middle
+    assert estimate.interval == pytest.approx((middle - half, middle + half))
+
+
+def test_too_few_values_have_no_interval() -> None:
     assert math.isnan(mean([]).value)
     assert math.isnan(mean([1.0]).interval[0]), "one value has no spread"

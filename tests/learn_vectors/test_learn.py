@@ -199,17 +199,6 @@ def test_an_anti_concept_is_applied_where_a_picture_begins_to_show(
     assert [vector.timesteps for vector in at] == [(0, 500), (0, 500)]
 
 
-def test_concepts_learned_together_may_be_applied_at_timesteps_of_their_own(
-    sd1: DiffusionModel, options: Make
-) -> None:
-    early_or_never = replace(ANTI_UGLY, apply_timesteps=(0, 100))
-    concepts = (early_or_never, replace(ANTI_UGLY, name="other"))
-    ugly, other = learn_vectors(sd1, options(concepts=concepts, apply_timesteps=(0, 900)))
-    assert (ugly.timesteps, other.timesteps) == ((0, 100), (0, 900))
-    assert ugly.norm == 0, "below 100 nothing is learned on"
-    assert other.norm > 0
-
-
 def test_a_vector_is_not_moved_where_it_is_not_applied(sd1: DiffusionModel, options: Make) -> None:
     assert learned(sd1, options(apply_timesteps=(0, 100))).norm == 0
 

@@ -46,7 +46,6 @@ def test_a_name_is_made_of_the_words_that_differ(
             "one concept at a time and there are 2",
         ),
         (lambda: LearnOptions((CONCEPT,), apply_timesteps=(500, 400)), "timesteps 500 to 400"),
-        (lambda: LearnOptions((replace(CONCEPT, apply_timesteps=(0, 2000)),)), "timesteps 0 to 2000"),
         (lambda: TrajectoryRecipe(steps=0), "steps is 0"),
         (lambda: TrajectoryRecipe(learning_rate=float("nan")), "learning_rate is nan"),
         (lambda: TrajectoryRecipe(guidance_scale=1.0), "guidance_scale is 1.0"),
@@ -97,13 +96,6 @@ def test_a_file_of_concepts_says_what_is_learned_together(tmp_path: Path) -> Non
     assert read.concepts[2].is_anti
     assert read.sets == {"gender": ("woman", "man")}
     assert (read.contexts, read.settings) == (("person", "pilot"), None)
-
-
-def test_a_file_may_say_where_each_vector_is_added(tmp_path: Path) -> None:
-    text = "concepts: {calm: {pos: angry, negative_prompt: violent, halves: both, apply_timesteps: [0, 600]}}"
-    (calm,) = read_concepts(written(text, tmp_path)).concepts
-    assert (calm.halves, calm.apply_timesteps) == ("both", (0, 600))
-    assert LearnOptions((calm,), apply_timesteps=(0, 900)).applied_at(calm) == (0, 600)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Tables about learning, from benchmarks/results/recipes.json.
+
+Entry points: `recipes_fairness`, `recipes_safety`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from docs_site.results import Table, result
+
+PROMPTS = {"chosen_on": "chosen on", "reported_on": "reported"}
+
+
+def recipes_fairness() -> Table:
+    """Ways of learning a concept, on the prompts that recipes are chosen on and on those that are reported."""
+    return _recipes(
+        "fairness",
+        {
+            "shown": lambda name: name.endswith(": gender"),
+            "profession kept": lambda name: name.endswith(": profession"),
+        },
+    )
+
+
+def recipes_safety() -> Table:
+    """Ways of learning two anti-concepts, likewise."""
+    return _recipes(
+        "safety",
+        {
+            "unsafe with the vector against it": lambda name: name.endswith("alone: unsafe"),
+            "with both": lambda name: name.endswith("both: unsafe") and not name.startswith("harmless"),
+            "profession kept": lambda name: name.endswith(": profession"),
+        },
+    )
+
+
+def _recipes(family: str, columns: Mapping[str, Callable[[str], bool]]) -> Table:
+    """Make the table of one family; a column is a mean of shares, and says which."""
+    rows = []
+    for kind, called in PROMPTS.items():
+        figures: list[dict[str, Any]] = result("recipes")["results"][family][kind]
+        for one in sorted(figures, key=lambda figures: -figures["score"]):
+            low, high = one["score_interval"]
+            change = [] if one["pixel_change"] is None else [f"{one['pixel_change']:.1f}"]
+            rows.append(
+                [
+                    called,
+                    one["variant"],
+                    f"{one['score']:.3f} ({low:.3f} to {high:.3f})",
+                    *(_share(one["shares"], belongs) for belongs in columns.values()),
+                    *change,
+                    f"{one['cpu_seconds_per_vector']:.0f}",
+                ]
+            )
+    changes = ["harmless pixels change by"] if family == "safety" else []
+    return ["prompts", "recipe", "score", *columns, *changes, "CPU seconds a vector"], rows
+
+
+def _share(shares: Mapping[str, Mapping[str, int]], belongs: Callable[[str], bool]) -> str:
+    """Return the share of all pictures that are counted in a column."""
+    counted = [share for name, share in shares.items() if belongs(name)]
+    return f"{sum(one['hits'] for one in counted) / sum(one['total'] for one in counted):.1%}"
