@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from detectors import DemoOracle
+from diffusion import leave_cores_to_engines
 from learn_vectors.concepts_file import read_options
 from learn_vectors.measure import measure_vector
 from learn_vectors.run_directory import OPTIONS
@@ -32,9 +33,10 @@ def main(
         list[Path], typer.Argument(help="Run directories of learn-vector, of one set of concepts.")
     ],
     library: Annotated[Path, typer.Option(help="Where the averages are published.")],
-    strength: Annotated[float, typer.Option(help="The strength that the averages recommend.")] = 1.05,
+    strength: Annotated[float, typer.Option(help="The strength that the averages recommend.")] = 1.0,
 ) -> None:
     """Average, measure beside each other and publish."""
+    leave_cores_to_engines()
     options, _ = read_options(runs[0] / OPTIONS)
     averages = [_average(runs, concept.name) for concept in options.concepts]
     model = load_model(DEMO_MODEL, device="cpu")
