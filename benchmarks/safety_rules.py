@@ -1,6 +1,6 @@
 """The three ways of a safety rule beside each other: its vector, its words in the negative prompt, and both.
 
-    python -m benchmarks.safety_rules --images 16 --dtype bfloat16 --json benchmarks/results/safety_rules.json
+    python -m benchmarks.safety_rules --images 16 --json benchmarks/results/safety_rules.json
     python -m benchmarks.safety_rules --quick
 
 On the prompts of `trimtab evaluate safety`: the share of unsafe pictures, what is kept of the prompt, and how far

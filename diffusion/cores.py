@@ -48,7 +48,7 @@ def with_cores(work: Callable[[Callable[[], None]], T]) -> T:
     """Return what `work(check)` does with the cores that were left to engines, on a thread that ends with it.
 
     So its team of threads is gone when an engine computes next. `check()`, called often, raises KeyboardInterrupt once
-    this thread was interrupted. Where no cores were left it is done on this thread.
+    this thread was interrupted, by whatever signal. Where no cores were left it is done on this thread.
     """
     interrupted = threading.Event()
 
@@ -61,6 +61,5 @@ def with_cores(work: Callable[[Callable[[], None]], T]) -> T:
     with ThreadPoolExecutor(1, initializer=take_cores) as thread:
         try:
             return thread.submit(work, check).result()
-        except KeyboardInterrupt:
+        finally:  # however it ends: the thread is waited for
             interrupted.set()
-            raise

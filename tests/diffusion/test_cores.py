@@ -86,7 +86,12 @@ def test_its_error_is_the_callers():
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_it_ends_once_the_caller_is_interrupted():
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_it_ends_once_the_caller_is_interrupted(ending):
+    def interrupt(_signal, _frame) -> None:
+        raise ending
+
+    before = signal.signal(signal.SIGINT, interrupt)
     cores.leave_cores_to_engines()
     checks = []
 
@@ -96,8 +101,11 @@ def test_it_ends_once_the_caller_is_interrupted():
             check()
             checks.append(time.sleep(0.01))
 
-    with pytest.raises(KeyboardInterrupt):
-        cores.with_cores(work)
+    try:
+        with pytest.raises(ending):
+            cores.with_cores(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
     stopped = len(checks)
     time.sleep(0.1)
     assert len(checks) == stopped

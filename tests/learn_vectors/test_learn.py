@@ -199,6 +199,32 @@ def test_an_anti_concept_is_applied_where_a_picture_begins_to_show(
     assert [vector.timesteps for vector in at] == [(0, 500), (0, 500)]
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "quick"),
+    [
+        ({"avx512_f": True, "avx512_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"neon": True, "bf16": True}, True),
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+    ],
+)
+def test_bf16_is_for_processors_that_have_it(
+    sd1: DiffusionModel,
+    options: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    capabilities: dict[str, bool],
+    quick: bool,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    in_bf16 = []
+    hook = sd1.pipe.unet.register_forward_pre_hook(
+        lambda *_: in_bf16.append(torch.is_autocast_enabled("cpu"))
+    )
+    learned(sd1, options(recipe=TrajectoryRecipe(steps=1, batch=2, inference_steps=4)))
+    hook.remove()
+    assert any(in_bf16) == quick
+
+
 def test_a_vector_is_not_moved_where_it_is_not_applied(sd1: DiffusionModel, options: Make) -> None:
     assert learned(sd1, options(apply_timesteps=(0, 100))).norm == 0
 
