@@ -86,7 +86,6 @@ def test_the_notebook_block_runs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # beside other tests: 144 pictures are drawn
 def test_the_learning_lines_publish_vectors_that_can_be_served(tmp_path: Path) -> None:
     learning = [block for block in blocks("bash") if "learn-vector" in block]
     assert len(learning) == 2
