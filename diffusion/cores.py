@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _engine_threads: int | None = None
 """Torch's threads on an engine's thread; None as long as all threads have the same."""
@@ -44,22 +45,24 @@ def take_cores() -> None:
     other.join()
 
 
-def with_cores(work: Callable[[Callable[[], None]], T]) -> T:
-    """Return what `work(check)` does with the cores that were left to engines, on a thread that ends with it.
+def with_cores(work: Callable[[Callable[P, None]], T], told: Callable[P, None]) -> T:
+    """Return what `work(tell)` does with the cores that were left to engines, on a thread that ends with it.
 
-    So its team of threads is gone when an engine computes next. `check()`, called often, raises KeyboardInterrupt once
-    this thread was interrupted, by whatever signal. Where no cores were left it is done on this thread.
+    So its team of threads is gone when an engine computes next. `tell` does what `told` does, and raises
+    KeyboardInterrupt once the calling thread was interrupted, by whatever signal: it is to be called often. Where no
+    cores were left it is done on this thread.
     """
     interrupted = threading.Event()
 
-    def check() -> None:
+    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
         if interrupted.is_set():
             raise KeyboardInterrupt
+        told(*args, **kwargs)
 
     if _engine_threads is None:
-        return work(check)
+        return work(tell)
     with ThreadPoolExecutor(1, initializer=take_cores) as thread:
         try:
-            return thread.submit(work, check).result()
+            return thread.submit(work, tell).result()
         finally:  # however it ends: the thread is waited for
             interrupted.set()

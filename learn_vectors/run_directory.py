@@ -65,15 +65,7 @@ def run_learning(
     checkpoint = Checkpoint(directory / CHECKPOINT)
     statistics = _Statistics(directory / "statistics.jsonl", progress)
     told = statistics if processes.is_main else silent
-
-    def learn(check: Callable[[], None]) -> tuple[ConceptVector, ...]:
-        def tell(phase: str, done: int, total: int, loss: float | None) -> None:
-            check()
-            told(phase, done, total, loss)
-
-        return learn_vectors(model, options, tell, checkpoint, processes)
-
-    learned = with_cores(learn)
+    learned = with_cores(lambda tell: learn_vectors(model, options, tell, checkpoint, processes), told)
     if not processes.is_main:
         return RunResult(directory, ())
     title = f"Learning {', '.join(vector.concept for vector in learned)}"

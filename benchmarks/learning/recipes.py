@@ -17,7 +17,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -49,7 +49,7 @@ from evaluation.safety import HARMLESS, SafetyResult
 from evaluation.studio import Studio
 from trimtab import DEMO_MODEL
 from trimtab.commands.console import Bars, hide_loading_bars
-from vectors import ConceptVector, VectorLibrary
+from vectors import VectorLibrary
 
 CHOSEN, REPORTED = KINDS = ("chosen_on", "reported_on")
 """The prompts that recipes are chosen on, and those that are reported."""
@@ -256,15 +256,10 @@ class Laboratory:
         timed = library.root / "seconds.json"
         if not timed.exists():
             started = time.process_time()
-
-            def learn(check: Callable[[], None]) -> Sequence[ConceptVector]:
-                def tell(phase: str, done: int, total: int, loss: float | None) -> None:
-                    check()
-                    self._told(f"{label}: {phase}", done, total, loss)
-
-                return variant.learn(self._model, concepts, seed, tell)
-
-            learned = with_cores(learn)
+            learned = with_cores(
+                lambda tell: variant.learn(self._model, concepts, seed, tell),
+                lambda phase, done, total, loss: self._told(f"{label}: {phase}", done, total, loss),
+            )
             seconds = (time.process_time() - started) / len(concepts)
             for vector in learned:
                 library.publish(vector)

@@ -113,16 +113,16 @@ def course(
     moments: list[Moment] = []
     step, learned_s = 0, 0.0
 
-    def learn(check: Callable[[], None]) -> list[torch.Tensor]:
+    def learn(tell: Callable[[], None]) -> list[torch.Tensor]:
         steps = []
         for values in islice(learning, every):
-            check()
+            tell()
             steps.append(values)
         return steps
 
     while True:
         started = time.perf_counter()
-        learned = with_cores(learn)
+        learned = with_cores(learn, lambda: None)
         learned_s += time.perf_counter() - started
         if learned:
             step += len(learned)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -131,17 +132,11 @@ class SafeLatentDiffusion:
         for start in range(0, len(wishes), self._engine.max_batch_rows):
             batch = wishes[start : start + self._engine.max_batch_rows]
 
-            def sample(
-                check: Callable[[], None], before: int = start, batch: Sequence[Wish] = batch
-            ) -> list[GeneratedImage]:
-                def tell(step: int) -> None:
-                    check()
-                    steps = sampling.num_inference_steps
-                    on_step(before * steps + step * len(batch), len(wishes) * steps)
+            def tell(step: int, before: int = start, rows: int = len(batch)) -> None:
+                steps = sampling.num_inference_steps
+                on_step(before * steps + step * rows, len(wishes) * steps)
 
-                return self._sample(batch, sampling, tell)
-
-            made += with_cores(sample)
+            made += with_cores(partial(self._sample, batch, sampling), tell)
         return made
 
     @torch.no_grad()

@@ -11,6 +11,10 @@ import torch
 from diffusion import Engine, Finished, Row, Sampling, cores
 
 
+def silent() -> None:
+    """Be told, and say nothing."""
+
+
 @pytest.fixture
 def two_threads(monkeypatch):
     """Torch with two threads on this thread, as on a machine of two cores."""
@@ -69,20 +73,20 @@ def test_where_none_were_left_all_threads_are_alike(sd1, library):
 @pytest.mark.usefixtures("two_threads")
 def test_other_work_can_have_the_cores_for_a_while():
     cores.leave_cores_to_engines()
-    assert cores.with_cores(lambda check: torch.get_num_threads()) == 2
+    assert cores.with_cores(lambda tell: torch.get_num_threads(), silent) == 2
     assert torch.get_num_threads() == 1
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_where_none_were_left_other_work_is_done_here():
-    assert cores.with_cores(lambda check: threading.current_thread()) is threading.current_thread()
+    assert cores.with_cores(lambda tell: threading.current_thread(), silent) is threading.current_thread()
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_its_error_is_the_callers():
     cores.leave_cores_to_engines()
     with pytest.raises(ZeroDivisionError):
-        cores.with_cores(lambda check: 1 / 0)
+        cores.with_cores(lambda tell: 1 / 0, silent)
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -93,19 +97,19 @@ def test_it_ends_once_the_caller_is_interrupted(ending):
 
     before = signal.signal(signal.SIGINT, interrupt)
     cores.leave_cores_to_engines()
-    checks = []
+    told = []
 
-    def work(check) -> None:
+    def work(tell) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         while True:
-            check()
-            checks.append(time.sleep(0.01))
+            tell("going on")
+            time.sleep(0.01)
 
     try:
         with pytest.raises(ending):
-            cores.with_cores(work)
+            cores.with_cores(work, told.append)
     finally:
         signal.signal(signal.SIGINT, before)
-    stopped = len(checks)
+    count = len(told)
     time.sleep(0.1)
-    assert len(checks) == stopped
+    assert len(told) == count
