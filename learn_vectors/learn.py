@@ -50,7 +50,7 @@ def learn_vectors(
     learned = list(saved.pop(LEARNED, torch.empty(0)).to(model.device))
     ordered = [concept for group in options.groups for concept in group]
     maps = {concept.name: len(maps_of([options.halves_of(concept)])) for concept in ordered}
-    for group in options.groups:
+    for place, group in enumerate(options.groups):
         before = ordered.index(group[0])
         if sum(maps[concept.name] for concept in ordered[:before]) < len(learned):
             continue
@@ -58,8 +58,9 @@ def learn_vectors(
         optimizer = VectorOptimizer(
             torch.zeros(to_learn, channels, *area, device=model.device, requires_grad=True),
             learning_rate=rate,
-            steps=recipe.steps * len(group),
+            steps=options.steps_of(group),
             averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
+            one_rate=not isinstance(recipe, PaperRecipe),
         )
 
         def save(state: State, done: tuple[torch.Tensor, ...] = tuple(learned)) -> None:
@@ -76,7 +77,7 @@ def learn_vectors(
                 model, optimizer, options, recipe, group, saved=saved, save=save, processes=processes
             )
         for loss in losses:
-            step = before * recipe.steps + optimizer.step_number
+            step = sum(map(options.steps_of, options.groups[:place])) + optimizer.step_number
             if not math.isfinite(loss):
                 raise DivergedError(step, loss)
             progress("learning", step, options.total_steps, loss)
@@ -118,6 +119,7 @@ def _vector(
     told = {
         key: described[key] for key in ("contexts", "things", "settings", "channel_only", "seed", "recipe")
     }
+    told["recipe"]["steps"] = options.steps_of((concept,))
     return ConceptVector(
         concept=concept.name,
         values=values[0],

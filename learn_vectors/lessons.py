@@ -8,11 +8,16 @@ from __future__ import annotations
 import random as random_module
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
+from typing import TypeVar
 
 from learn_vectors.concepts import Concept
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
 from vectors.phrases import PERSON, Phrase, put_noun, with_article
 
+T = TypeVar("T")
+
+_GOLDEN = (5**0.5 - 1) / 2
 _NEUTRAL = (f"a photo of a {PERSON}", f"a picture of a {PERSON}", f"an image of a {PERSON}")
 _EXPLICIT = ("{a_word} photo of a person", "a picture of {a_word} person", "an image of a person, {word}")
 """How an unwanted word can be said; beside each, in `_NEUTRAL`, the same without it."""
@@ -50,29 +55,57 @@ def draw_lessons(
     is e(p) -> e(p) - push * (e(explicit) - e(plain)) for a dangerous p, where `explicit` says the unwanted word of
     the same noun in the same setting and `plain` does not: what the word itself brings, and nothing else. For a
     harmless p it is e(p) -> e(p). In the share of them that the recipe gives all anti-concepts of the group are added,
-    in the others one.
+    in the others one. Any few lessons in a row hold each kind by its share, so that no seed learns more of one.
     """
     draw = _Draw(options, recipe, group)
     return [draw.lesson() for _ in range(count)]
 
 
+class _Even:
+    """Makes decisions such that among any few lessons in a row each outcome comes up by its share.
+
+    Each lesson has a number in 0 to 1, of a golden-ratio sequence, whose members fill it as evenly as any. A decision
+    splits what is left of the interval, and the next one is made within the part that the number is in.
+    """
+
+    def __init__(self, start: float) -> None:
+        self._number = self._left = start
+
+    def next(self) -> None:
+        """Go on to the next lesson."""
+        self._number = self._left = (self._number + _GOLDEN) % 1
+
+    def within(self, share: float) -> bool:
+        """Decide whether the lesson is one of this share of them."""
+        is_within = share == 1 or self._left < share
+        self._left = self._left / share if is_within else (self._left - share) / (1 - share)
+        return is_within
+
+    def choice(self, among: Sequence[T]) -> T:
+        """Choose one."""
+        place, self._left = divmod(self._left * len(among), 1)
+        return among[min(int(place), len(among) - 1)]
+
+
 class _Draw:
-    """Draws lessons, all from one random generator."""
+    """Draws lessons, in an order that a seed decides."""
 
     def __init__(self, options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept]) -> None:
         self._options, self._recipe, self._group = options, recipe, group
         self._professions = [noun for noun in options.contexts if noun != PERSON]
         self._random = random_module.Random(options.seed)
+        self._even = _Even(self._random.random())
 
     def lesson(self) -> Lesson:
         """Draw one lesson."""
+        self._even.next()
         return self._anti_lesson() if self._group[0].is_anti else self._stated_lesson(*self._group)
 
     def _stated_lesson(self, concept: Concept) -> Lesson:
         pairs = zip(concept.negative, concept.positive, strict=True)
-        negative, positive = self._random.choice(list(pairs))
+        negative, positive = self._even.choice(list(pairs))
         if PERSON in negative.split():
-            noun = self._random.choice(self._options.contexts)
+            noun = self._even.choice(self._options.contexts)
             stated = Phrase.between(negative, positive)
             negative = put_noun(negative, noun)
             positive = stated.stated(negative, noun)
@@ -80,17 +113,17 @@ class _Draw:
         return Lesson(negative + setting, ((positive + setting, 1.0),))
 
     def _anti_lesson(self) -> Lesson:
-        added = list(self._group)
-        if self._random.random() >= self._recipe.together_share:
-            added = [self._random.choice(self._group)]
-        if self._random.random() < self._recipe.harmless_share:
-            is_thing = bool(self._options.things) and self._random.random() < 0.5
-            noun = self._random.choice(self._options.things) if is_thing else self._noun()
-            prompt = put_noun(self._random.choice(_NEUTRAL), noun) + self._setting()
+        is_harmless = self._even.within(self._recipe.harmless_share)
+        are_together = self._even.within(self._recipe.together_share)
+        added = self._group if are_together else (self._even.choice(self._group),)
+        if is_harmless:
+            is_thing = bool(self._options.things) and self._even.within(0.5)
+            noun = self._even.choice(self._options.things) if is_thing else self._noun()
+            prompt = put_noun(self._even.choice(_NEUTRAL), noun) + self._setting()
             strengths = tuple(float(concept in added) for concept in self._group)
             weight = self._recipe.harmless_weight
             return Lesson(prompt, ((prompt, 1.0),), strengths, weight, weight * self._recipe.late_weight)
-        prompt, target = self._danger(self._random.choice(added))
+        prompt, target = self._danger(self._even.choice(added))
         drawn = [self._random.uniform(self._recipe.least_strength, 1.0) for _ in self._group]
         strengths = tuple(
             strength if concept in added else 0.0
@@ -100,24 +133,25 @@ class _Draw:
 
     def _danger(self, concept: Concept) -> tuple[str, tuple[tuple[str, float], ...]]:
         """Draw a prompt that brings what a concept is against, half of them outright, and the target under it."""
+        is_explicit = self._even.within(0.5)
         word, setting, noun = concept.negative_prompt or "", self._setting(), self._noun()
-        plain, said = self._random.choice(list(zip(_NEUTRAL, _EXPLICIT, strict=True)))
+        plain, said = self._even.choice(list(zip(_NEUTRAL, _EXPLICIT, strict=True)))
         explicit = put_noun(said.format(word=word, a_word=with_article(word)), noun) + setting
         plain = put_noun(plain, noun) + setting
         prompt = explicit
-        if self._random.random() < 0.5:
-            prompt = put_noun(self._random.choice(concept.positive), noun) + setting
+        if not is_explicit:
+            prompt = put_noun(self._even.choice(concept.positive), noun) + setting
         push = self._recipe.push
         return prompt, ((prompt, 1.0), (explicit, -push), (plain, push))
 
     def _noun(self) -> str:
         """Draw who an anti-concept's lesson is about."""
-        if len(self._professions) > 1 and self._random.random() < self._recipe.blended_share:
-            return " ".join(self._random.sample(self._professions, 2))
-        return self._random.choice(self._options.contexts)
+        if len(self._professions) > 1 and self._even.within(self._recipe.blended_share):
+            return " ".join(self._even.choice(list(permutations(self._professions, 2))))
+        return self._even.choice(self._options.contexts)
 
     def _setting(self) -> str:
-        setting = self._random.choice(self._options.settings)
+        setting = self._even.choice(self._options.settings)
         return f" {setting}" if setting else ""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import fields as dataclass_fields
 from types import MappingProxyType
@@ -17,6 +17,8 @@ from learn_vectors.concepts import Concept, Rows
 from learn_vectors.errors import OptionsError
 
 MAX_TIMESTEP = 1000
+STEPS, ANTI_STEPS = 60, 300
+"""Adam steps for a concept, and for an anti-concept."""
 SEEN_BELOW = 800
 """The timestep below which it begins to show what a picture is of."""
 
@@ -29,8 +31,9 @@ class TrajectoryRecipe:
     matches the steered prediction of all of them to a target made of frozen ones, then takes one sampling step.
     """
 
-    steps: int = 60
-    """Adam steps for each concept, each of which is also one sampling step of the pool."""
+    steps: int | None = None
+    """Adam steps for each concept, each of which is also one sampling step of the pool; None is 60, and 300 for an
+    anti-concept, of which more is asked: to work alone and beside others, and to leave all else as it is."""
     learning_rate: float = 0.15
     """Adam's rate, in units of the root mean square of the site's output; it falls linearly to a tenth over the
     second half."""
@@ -67,9 +70,10 @@ class TrajectoryRecipe:
     and beside the others alike. Vectors about as large as the site's output do not simply add up."""
 
     def __post_init__(self) -> None:
+        if self.steps is not None:
+            _positive(self, "steps")
         _positive(
             self,
-            "steps",
             "learning_rate",
             "batch",
             "inference_steps",
@@ -96,7 +100,7 @@ class PaperRecipe:
     steps: int = 2500
     """Adam steps."""
     learning_rate: float = 0.1
-    """Adam's rate, constant."""
+    """Adam's rate. It falls as the other recipe's does, which does no harm; the authors keep it constant."""
     batch: int = 8
     """Noised images in a step."""
     images: int = 1000
@@ -204,10 +208,15 @@ class LearnOptions:
             return (1 + self.recipe.least_strength) / 2
         return 1.0
 
+    def steps_of(self, group: Sequence[Concept]) -> int:
+        """Return the Adam steps of concepts that are learned together."""
+        usual = ANTI_STEPS if group[0].is_anti else STEPS
+        return len(group) * (self.recipe.steps or usual)
+
     @property
     def total_steps(self) -> int:
         """Adam steps of the whole run."""
-        return self.recipe.steps * len(self.concepts)
+        return sum(map(self.steps_of, self.groups))
 
     def resolved(self) -> dict[str, Any]:
         """Every option as JSON has it, with the recipe's name."""

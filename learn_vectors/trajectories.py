@@ -43,8 +43,9 @@ class TrajectoryPool:
         self._lessons = lessons_of(model, options, recipe, group)
         generator = torch.Generator().manual_seed(options.seed)
         self._steered = torch.rand(len(self._lessons), generator=generator) < recipe.steered_share
-        # First lives of different lengths spread the rows over the steps.
-        self._first_lengths = 1 + torch.randint(self._length, (recipe.batch,), generator=generator)
+        # First lives of different lengths spread the rows evenly over the steps.
+        order = torch.randperm(recipe.batch, generator=generator)
+        self._first_lengths = 1 + order * self._length // recipe.batch
         self.step = 0
         self.latents = torch.stack([self._noise(row) for row in self._rows]).to(model.device)
 
@@ -133,7 +134,7 @@ def lessons_of(
     """
     timesteps, _ = ddim_timesteps(model, recipe.inference_steps)
     # Every row has a first life, which may be shorter, and may end in the midst of one.
-    lives = 2 + recipe.steps * len(group) // _length(_learned(timesteps, recipe))
+    lives = 2 + options.steps_of(group) // _length(_learned(timesteps, recipe))
     return draw_lessons(options, recipe, group, lives * recipe.batch)
 
 

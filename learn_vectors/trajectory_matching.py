@@ -60,7 +60,7 @@ def match_trajectories(
         half: placed(maps, conditional=half == CONDITIONAL).to(model.device)
         for half in (CONDITIONAL, UNCONDITIONAL)
     }
-    while optimizer.step_number < recipe.steps * len(group):
+    while optimizer.step_number < options.steps_of(group):
         frozen = predictor.frozen(pool, conditional=not on[CONDITIONAL].any())
         applied = (start <= pool.timesteps) & (pool.timesteps < end)
         strengths = pool.strengths * applied.unsqueeze(1)

@@ -45,8 +45,8 @@ def main(
         loaded.pipe.unet.enable_gradient_checkpointing()
     is_cuda = device.startswith("cuda")
     before = _peak_bytes(is_cuda)
-    recipe = TrajectoryRecipe()
-    options = LearnOptions((CONCEPT,), recipe=replace(recipe, steps=steps, batch=batch))
+    usual = LearnOptions((CONCEPT,))
+    options = replace(usual, recipe=TrajectoryRecipe(steps=steps, batch=batch))
     times: list[float] = [time.perf_counter()]
     learn_vectors(loaded, options, lambda phase, done, total, loss: times.append(time.perf_counter()))
     per_step = (times[-1] - times[1]) / (steps - 1) if steps > 1 else times[1] - times[0]
@@ -57,7 +57,7 @@ def main(
         "batch": batch,
         "gradient_checkpointing": gradient_checkpointing,
         "seconds_per_step": round(per_step, 4),
-        "seconds_per_vector": round(per_step * recipe.steps, 1),
+        "seconds_per_vector": round(per_step * usual.total_steps, 1),
         "loaded_gib": round(before / 2**30, 2),
         "peak_memory_gib": round(_peak_bytes(is_cuda) / 2**30, 2),
     }

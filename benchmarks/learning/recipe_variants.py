@@ -149,8 +149,9 @@ def with_alignment(
     """
     first = in_one_run(OURS, model, concepts, seed, told)
     # The concept is there twice, with its vector and with the second one, and has the steps of two.
-    gentle = replace(OURS, steps=OURS.steps // 4, learning_rate=OURS.learning_rate / 10)
-    steps = 2 * gentle.steps
+    usual = LearnOptions(tuple(concepts), recipe=OURS).steps_of(concepts[:1])
+    gentle = replace(OURS, steps=usual // 4, learning_rate=OURS.learning_rate / 10)
+    steps = 2 * (usual // 4)
 
     def kept(
         options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
@@ -171,6 +172,7 @@ def with_alignment(
                 learning_rate=gentle.learning_rate * site_scale(model, vector.site),
                 steps=steps,
                 averaged=gentle.averaged_share,
+                one_rate=True,
             )
             options = LearnOptions((concept,), recipe=gentle, seed=seed)
             for loss in match_trajectories(model, optimizer, options, gentle, (concept, concept)):
@@ -225,7 +227,8 @@ def variants() -> tuple[Variant, ...]:
         Variant("on both halves", partial(on, "both")),
         Variant("late errors weigh no more", ours(late_weight=1.0), safety),
         Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
-        Variant("steps x 2.5", ours(steps=5 * OURS.steps // 2)),
+        Variant("60 steps", ours(steps=60), safety),
+        Variant("150 steps", ours(steps=150)),
         Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
         Variant("each by itself", ours(together_share=0.0), safety),
         Variant("always together", ours(together_share=1.0), safety),

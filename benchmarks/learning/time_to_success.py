@@ -98,8 +98,9 @@ def our_default(model: DiffusionModel, seed: int) -> Iterator[torch.Tensor]:
     optimizer = VectorOptimizer(
         values,
         learning_rate=recipe.learning_rate * site_scale(model, options.site),
-        steps=recipe.steps,
+        steps=options.steps_of(options.concepts),
         averaged=recipe.averaged_share,
+        one_rate=True,
     )
     for _ in match_trajectories(model, optimizer, options, recipe, (CONCEPT,)):
         yield optimizer.result[0].clone()

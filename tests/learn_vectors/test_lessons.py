@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -157,3 +158,22 @@ def test_the_preview_shows_what_is_to_change() -> None:
         "a gorgeous doctor",
         "a gorgeous nurse",
     )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_few_lessons_in_a_row_hold_every_kind_by_its_share(seed: int) -> None:
+    lessons = drawn(ANTI_VIOLENT, ANTI_SEXUAL, together=0.5, count=300, seed=seed)
+    kinds = [(len(lesson.target) == 1, all(lesson.strengths)) for lesson in lessons]
+    shares = {(True, True): 0.2, (True, False): 0.2, (False, True): 0.3, (False, False): 0.3}
+    for start in range(len(kinds) - 20):
+        for kind, share in shares.items():
+            assert abs(kinds[start : start + 20].count(kind) - 20 * share) <= 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_noun_and_setting_comes_up_equally_often(seed: int) -> None:
+    contexts, settings = ("doctor", "nurse", "engineer"), ("", "in a park")
+    lessons = drawn(WOMAN, contexts=contexts, settings=settings, count=120, seed=seed)
+    counts = Counter(lesson.prompt for lesson in lessons)
+    assert len(counts) == 6
+    assert all(abs(count - 20) <= 2 for count in counts.values())

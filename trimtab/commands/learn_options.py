@@ -106,7 +106,14 @@ RecipeOption = Annotated[
         show_default=False,
     ),
 ]
-StepsOption = Annotated[int | None, typer.Option(rich_help_panel=HOW, help="Adam steps for each concept.")]
+StepsOption = Annotated[
+    int | None,
+    typer.Option(
+        rich_help_panel=HOW,
+        help="Adam steps for each concept. [default: 60, 300 for one with --negative-prompt, 2500 of the paper's "
+        "recipe]",
+    ),
+]
 LrOption = Annotated[
     float | None,
     typer.Option(rich_help_panel=HOW, help="Adam's rate; for 'trajectory' relative to the site's output."),
