@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import torch
 
 _BETAS = (0.9, 0.999)
-_EPSILON = 1e-8
-"""Adam's decay rates of the two moments, and what keeps it from dividing by nothing (Kingma and Ba, 2015)."""
+"""Adam's decay rates of the two moments (Kingma and Ba, 2015)."""
+_EPSILON = 1e-12
+"""Keeps it from dividing by nothing. Far below any gradient: in a large model each value's is small."""
 
 
 class VectorOptimizer:
