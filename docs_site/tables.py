@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from docs_site.engine_tables import ceiling, engine, engine_parts, exactness, latency
+from docs_site.learning_tables import recipes_fairness
 from docs_site.results import Table, result
 from docs_site.serving_tables import faults, service
 
@@ -219,6 +220,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "safety-rules": safety_rules,
     "served": served,
     "generalise": generalise,
+    "recipes-fairness": recipes_fairness,
     "gate": gate,
     "responsible-text": responsible_text,
     "responsible-text-effect": responsible_text_effect,

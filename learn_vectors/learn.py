@@ -60,7 +60,6 @@ def learn_vectors(
             learning_rate=rate,
             steps=options.steps_of(group),
             averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
-            one_rate=not isinstance(recipe, PaperRecipe),
         )
 
         def save(state: State, done: tuple[torch.Tensor, ...] = tuple(learned)) -> None:

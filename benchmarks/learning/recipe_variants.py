@@ -172,7 +172,6 @@ def with_alignment(
                 learning_rate=gentle.learning_rate * site_scale(model, vector.site),
                 steps=steps,
                 averaged=gentle.averaged_share,
-                one_rate=True,
             )
             options = LearnOptions((concept,), recipe=gentle, seed=seed)
             for loss in match_trajectories(model, optimizer, options, gentle, (concept, concept)):

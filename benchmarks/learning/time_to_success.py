@@ -100,7 +100,6 @@ def our_default(model: DiffusionModel, seed: int) -> Iterator[torch.Tensor]:
         learning_rate=recipe.learning_rate * site_scale(model, options.site),
         steps=options.steps_of(options.concepts),
         averaged=recipe.averaged_share,
-        one_rate=True,
     )
     for _ in match_trajectories(model, optimizer, options, recipe, (CONCEPT,)):
         yield optimizer.result[0].clone()
