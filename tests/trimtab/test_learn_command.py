@@ -27,7 +27,16 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(folders: dict[str, Path], tm
     code, output = run(*WOMAN, "--model", folders["sd1"], *TINY, "--dry-run")
     assert code == 0, output
     assert "a woman doctor" in output
+    assert "2 in all" in output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_how_many_steps_are_taken_by_default(folders: dict[str, Path]) -> None:
+    code, output = run(
+        *WOMAN, "--model", folders["sd1"], "--context", "doctor", "--device", "cpu", "--dry-run"
+    )
+    assert code == 0, output
+    assert "60 in all" in output
 
 
 def test_a_vector_is_learned_and_published(folders: dict[str, Path], tmp_path: Path) -> None:

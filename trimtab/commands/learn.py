@@ -271,6 +271,7 @@ def _show_plan(model: DiffusionModel, options: LearnOptions, directory: Path, li
     console.print(f"model      {model.name} on {model.device}, {model.dtype}")
     shape = " x ".join(map(str, model.site_shape(*model.default_size, options.site)))
     console.print(f"vectors    {', '.join(concept.name for concept in options.concepts)}, each {shape}")
+    console.print(f"steps      {options.total_steps} in all")
     console.print(f"would write {directory}/ and publish to {library}/")
     console.print_json(json.dumps(options.resolved()))
     prompts = prompts_of(model, options)
