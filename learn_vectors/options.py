@@ -100,7 +100,7 @@ class PaperRecipe:
     steps: int = 2500
     """Adam steps."""
     learning_rate: float = 0.1
-    """Adam's rate. It falls as the other recipe's does, which does no harm; the authors keep it constant."""
+    """Adam's rate. It falls as the other recipe's does; the authors keep it constant."""
     batch: int = 8
     """Noised images in a step."""
     images: int = 1000
