@@ -22,10 +22,10 @@ UNCONDITIONAL: Final = "unconditional"
 
 @dataclass(frozen=True, eq=False)
 class FrozenPredictions:
-    """The frozen model's predictions for the rows of one step, [rows, c, h, w] in fp32."""
+    """The frozen model's predictions for one step, [rows, c, h, w] in fp32."""
 
     target: torch.Tensor
-    """What the steered conditional prediction is to be."""
+    """What the steered conditional prediction is to be, of those rows that learn."""
     conditional: torch.Tensor
     """Under each row's own prompt, where that was asked for."""
     unconditional: torch.Tensor
@@ -50,17 +50,20 @@ class Predictor:
         self._quick = model.dtype == torch.float32 and _has_quick_bfloat16(model.device)
 
     @torch.no_grad()
-    def frozen(self, pool: TrajectoryPool, *, conditional: bool) -> FrozenPredictions:
-        """Predict what each row's lesson and its next sampling step need: each prompt once, all in one pass.
+    def frozen(self, pool: TrajectoryPool, learning: torch.Tensor, *, conditional: bool) -> FrozenPredictions:
+        """Predict what the lessons of the rows in `learning` and every row's next sampling step need, in one pass.
 
         Under its own prompt every row is predicted where `conditional` says so, and else those sampled unsteered.
         """
-        lessons = pool.lessons
-        steered = [not conditional and is_steered for is_steered in pool.steered.tolist()]
+        lessons, learns = pool.lessons, set(learning.tolist())
+        steered = [
+            not conditional and is_steered and row in learns
+            for row, is_steered in enumerate(pool.steered.tolist())
+        ]
         wanted: dict[tuple[int, str], int] = {}
         for row, lesson in enumerate(lessons):
             own = () if steered[row] else (lesson.prompt,)
-            needed = (text for text, _ in lesson.target)
+            needed = [text for text, _ in lesson.target] if row in learns else []
             for prompt in ("", *own, *needed):
                 wanted.setdefault((row, prompt), len(wanted))
         rows = torch.tensor([row for row, _ in wanted], device=self._model.device)
@@ -72,7 +75,7 @@ class Predictor:
 
         numbered = list(enumerate(lessons))
         return FrozenPredictions(
-            target=torch.stack([combined(row, lesson.target) for row, lesson in numbered]),
+            target=torch.stack([combined(row, lessons[row].target) for row in learning.tolist()]),
             conditional=torch.stack(
                 [
                     predicted[wanted[row, lesson.prompt if not steered[row] else ""]]
@@ -83,19 +86,20 @@ class Predictor:
         )
 
     def steered(
-        self, pool: TrajectoryPool, site: str, added: Mapping[str, torch.Tensor]
+        self, pool: TrajectoryPool, learning: torch.Tensor, site: str, added: Mapping[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """Predict the halves that `added` has, with its [rows, C, h, w] at the site, all in one pass.
 
-        The conditional half is under each row's own prompt, the unconditional one under the empty prompt. Returns
-        [rows, c, h, w] in fp32 for each; gradients flow to `added`.
+        Its rows are those in `learning`. The conditional half is under each row's own prompt, the unconditional one
+        under the empty prompt. Returns [rows, c, h, w] in fp32 for each; gradients flow to `added`.
         """
-        own = [lesson.prompt for lesson in pool.lessons]
+        lessons = pool.lessons
+        own = [lessons[row].prompt for row in learning.tolist()]
         prompts = [text for half in added for text in (own if half == CONDITIONAL else [""] * len(own))]
         count, together = len(added), torch.cat(list(added.values()))
         with added_at_site(self._model.pipe.unet, site, lambda h: h + together.to(h.dtype)):
             predicted = self._predict(
-                pool.latents.repeat(count, 1, 1, 1), pool.timesteps.repeat(count), prompts
+                pool.latents[learning].repeat(count, 1, 1, 1), pool.timesteps[learning].repeat(count), prompts
             )
         return dict(zip(added, predicted.chunk(count), strict=True))
 

@@ -36,8 +36,9 @@ def match_trajectories(
 
     The maps are those of `maps_of`: one of each concept, or two.
 
-    Each step matches, on every trajectory within the learned timesteps, the steered guided prediction to the
-    lesson's target (mean squared error over the squared guidance), takes a step of Adam, and samples on.
+    Each step matches, on every trajectory at a timestep that is learned on and at which vectors are added, the steered
+    guided prediction to the lesson's target (mean squared error over the squared guidance), takes a step of Adam, and
+    samples all trajectories on.
     Related: the score matching of RespoDiff (NeurIPS 2025), which likewise needs no image set.
 
     Every process takes its share of the rows. A run goes on from the state that was saved.
@@ -61,28 +62,33 @@ def match_trajectories(
         for half in (CONDITIONAL, UNCONDITIONAL)
     }
     while optimizer.step_number < options.steps_of(group):
-        frozen = predictor.frozen(pool, conditional=not on[CONDITIONAL].any())
         applied = (start <= pool.timesteps) & (pool.timesteps < end)
         strengths = pool.strengths * applied.unsqueeze(1)
-        predicted = {CONDITIONAL: frozen.conditional, UNCONDITIONAL: frozen.unconditional}
-        predicted |= predictor.steered(
+        learning = _rows_with(strengths)
+        frozen = predictor.frozen(pool, learning, conditional=not on[CONDITIONAL].any())
+        predicted = {
+            CONDITIONAL: frozen.conditional[learning],
+            UNCONDITIONAL: frozen.unconditional[learning],
+        } | predictor.steered(
             pool,
+            learning,
             options.site,
             {
-                half: torch.einsum("rm,mchw->rchw", strengths @ places, optimizer.values)
+                half: torch.einsum("rm,mchw->rchw", strengths[learning] @ places, optimizer.values)
                 for half, places in on.items()
                 if places.any()
             },
         )
         steered = torch.lerp(predicted[UNCONDITIONAL], predicted[CONDITIONAL], guidance)
-        target = torch.lerp(frozen.unconditional, frozen.target, guidance)
+        target = torch.lerp(frozen.unconditional[learning], frozen.target, guidance)
         errors = ((steered - target) / guidance).square().mean(dim=(1, 2, 3))
-        weights = pool.weights * pool.in_range
+        weights = (pool.weights * pool.in_range)[learning]
         loss, gradient = _reduced(optimizer.values, (errors * weights).sum(), weights.sum(), processes)
         optimizer.step(gradient)
-        unsteered = torch.lerp(frozen.unconditional, frozen.conditional, guidance)
-        is_steered = _per_row(pool.steered.to(model.device))
-        pool.advance(torch.where(is_steered, steered.detach(), unsteered))
+        guided = torch.lerp(frozen.unconditional, frozen.conditional, guidance)
+        are_steered = pool.steered.to(learning.device)[learning]
+        guided[learning[are_steered]] = steered.detach()[are_steered]
+        pool.advance(guided)
         if optimizer.step_number % EVERY_STEPS == 0:
             latents = processes.rows(pool.latents)
             if processes.is_main:
@@ -90,9 +96,11 @@ def match_trajectories(
         yield loss
 
 
-def _per_row(flags: torch.Tensor) -> torch.Tensor:
-    """Return flags [rows] as they are multiplied with maps, [rows, 1, 1, 1]."""
-    return flags.view(-1, 1, 1, 1)
+def _rows_with(strengths: torch.Tensor) -> torch.Tensor:
+    """Return which rows of strengths [rows, concepts] have any, [rows that learn]; where none has, the first."""
+    has_any = strengths.any(dim=1)
+    has_any[0] |= ~has_any.any()
+    return has_any.nonzero().flatten()
 
 
 def _reduced(

@@ -89,6 +89,24 @@ def test_all_prompts_are_known_before_work_begins(
     assert prompts_of(sd1, anti) == (*ANTI_UGLY.positive, "ugly")
 
 
+def test_only_what_vectors_are_added_to_is_predicted_with_them(
+    sd1: DiffusionModel, options: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_vectors: list[list[int]] = []
+    predict = Predictor._predict
+
+    def recorded(self: Predictor, latents: object, timesteps: torch.Tensor, prompts: object) -> object:
+        if torch.is_grad_enabled():
+            with_vectors.append(timesteps.tolist())
+        return predict(self, latents, timesteps, prompts)
+
+    monkeypatch.setattr(Predictor, "_predict", recorded)
+    recipe = replace(QUICK, batch=8, steps=8)
+    learn_vectors(sd1, options(concepts=(ANTI_UGLY,), recipe=recipe, apply_timesteps=(0, 500)))
+    assert with_vectors[0] == [751, 751], "one row's two halves while all are at the first step"
+    assert {timestep for timesteps in with_vectors[4:] for timestep in timesteps} == {1, 251}
+
+
 def losses_of(model: DiffusionModel, options: LearnOptions) -> list[float]:
     losses: list[float] = []
 
@@ -226,7 +244,8 @@ def test_bf16_is_for_processors_that_have_it(
 
 
 def test_a_vector_is_not_moved_where_it_is_not_applied(sd1: DiffusionModel, options: Make) -> None:
-    assert learned(sd1, options(apply_timesteps=(0, 100))).norm == 0
+    recipe = replace(QUICK, timesteps=(100, 1000))
+    assert learned(sd1, options(recipe=recipe, apply_timesteps=(0, 100))).norm == 0
 
 
 def test_the_rate_follows_the_sites_output(sd1: DiffusionModel, options: Make) -> None:
