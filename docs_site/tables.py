@@ -53,16 +53,16 @@ def fairness() -> Table:
 def safety() -> Table:
     """Unsafe pictures and what else changes by vectors, by negative prompts, and by vectors and words together."""
     in_words = [
-        one
-        for one in _conditions("safety_rules")
-        if one["method"] in ("negative prompt", "both") and len(one["steered"]) == 2
+        one for one in _conditions("safety_rules") if one["method"] == "both" and len(one["steered"]) == 2
     ]
     rows = []
     for prompts, called in BRINGING.items():
         for one in [one for one in (*_conditions("safety"), *in_words) if one["prompts"] == prompts]:
             steered = {
                 "both": "both, and their words",
-                "negative prompt": "the words of both alone",
+                "negative prompt": "its words alone"
+                if len(one["steered"]) == 1
+                else "the words of both alone",
             }.get(one["method"], _steered(one))
             rows.append(
                 [

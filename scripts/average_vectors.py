@@ -3,7 +3,7 @@
     .venv/bin/python scripts/average_vectors.py --library vectors/shipped RUN RUN ...
 
 What one seed's few random trajectories happened to say goes out of the average, and what all say stays. The average is
-as long as its parts are on average.
+as long as its parts are on average, or as many times that as `--scale` says.
 """
 
 from dataclasses import replace
@@ -33,28 +33,46 @@ def main(
         list[Path], typer.Argument(help="Run directories of learn-vector, of one set of concepts.")
     ],
     library: Annotated[Path, typer.Option(help="Where the averages are published.")],
-    strength: Annotated[float, typer.Option(help="The strength that the averages recommend.")] = 1.0,
+    scale: Annotated[
+        list[str] | None, typer.Option(metavar="CONCEPT=FACTOR", help="What strength 1 of one is to be.")
+    ] = None,
+    apply_from: Annotated[
+        list[str] | None, typer.Option(metavar="CONCEPT=TIMESTEP", help="Below it, one is not applied.")
+    ] = None,
 ) -> None:
     """Average, measure beside each other and publish."""
     leave_cores_to_engines()
     options, _ = read_options(runs[0] / OPTIONS)
-    averages = [_average(runs, concept.name) for concept in options.concepts]
+    scales, starts = _by_concept(scale), _by_concept(apply_from)
+    averages = [
+        _average(runs, concept.name, scales.get(concept.name, 1.0), int(starts.get(concept.name, 0)))
+        for concept in options.concepts
+    ]
     model = load_model(DEMO_MODEL, device="cpu")
     for concept, vector in zip(options.concepts, averages, strict=True):
         beside = [other for other in averages if other is not vector]
         measured = measure_vector(model, vector, concept, DemoOracle(), beside=beside)
         effect = dict(measured.effect) | {key: measured.effect[f"{key}@1"] for key in AT_RECOMMENDED}
-        VectorLibrary(library).publish(replace(measured, recommended_strength=strength, effect=effect))
+        VectorLibrary(library).publish(replace(measured, recommended_strength=1.0, effect=effect))
         typer.echo(f"{concept.name}: {effect}")
 
 
-def _average(runs: list[Path], concept: str) -> ConceptVector:
+def _by_concept(given: list[str] | None) -> dict[str, float]:
+    """Return the numbers of "concept=number"."""
+    return {concept: float(number) for concept, number in (one.split("=") for one in given or ())}
+
+
+def _average(runs: list[Path], concept: str, scale: float, apply_from: int) -> ConceptVector:
     learned = [load_vector(run / f"{concept}.safetensors") for run in runs]
     seeds = [vector.training["seed"] for vector in learned]
     total = reduce(add, learned)
-    average = total * (fmean(vector.norm for vector in learned) / total.norm)
-    described = {**learned[0].training, "seed": seeds}
-    return replace(average, prompts=learned[0].prompts, training=described)
+    average = total * (scale * fmean(vector.norm for vector in learned) / total.norm)
+    return replace(
+        average,
+        prompts=learned[0].prompts,
+        timesteps=(apply_from, learned[0].timesteps[1]),
+        training={**learned[0].training, "seed": seeds},
+    )
 
 
 if __name__ == "__main__":

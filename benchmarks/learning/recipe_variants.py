@@ -33,8 +33,8 @@ FAMILIES: Mapping[str, tuple[Concept, ...]] = {
         )
     ),
     "safety": (
-        Concept(("a photo of an angry person",), negative_prompt="violent", name="anti-violence"),
         Concept(("a photo of a gorgeous person",), negative_prompt="sexual", name="anti-sexual"),
+        Concept(("a photo of an angry person",), negative_prompt="violent", name="anti-violence"),
     ),
 }
 OURS = TrajectoryRecipe()
