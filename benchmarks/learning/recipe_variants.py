@@ -226,7 +226,7 @@ def variants() -> tuple[Variant, ...]:
         Variant("on both halves", partial(on, "both")),
         Variant("late errors weigh no more", ours(late_weight=1.0), safety),
         Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
-        Variant("60 steps", ours(steps=60), safety),
+        Variant("60 steps", ours(steps=60)),
         Variant("150 steps", ours(steps=150)),
         Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
         Variant("each by itself", ours(together_share=0.0), safety),

@@ -110,7 +110,7 @@ StepsOption = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=HOW,
-        help="Adam steps for each concept. [default: 60, 300 for one with --negative-prompt, 2500 of the paper's "
+        help="Adam steps for each concept. [default: 40, 300 for one with --negative-prompt, 2500 of the paper's "
         "recipe]",
     ),
 ]
