@@ -36,7 +36,7 @@ def test_a_dry_run_says_how_many_steps_are_taken_by_default(folders: dict[str, P
         *WOMAN, "--model", folders["sd1"], "--context", "doctor", "--device", "cpu", "--dry-run"
     )
     assert code == 0, output
-    assert "60 in all" in output
+    assert "40 in all" in output
 
 
 def test_a_vector_is_learned_and_published(folders: dict[str, Path], tmp_path: Path) -> None:
