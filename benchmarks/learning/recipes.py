@@ -8,7 +8,8 @@ authors' recipe are then reported on prompts that nothing was chosen on, as `tri
     python -m benchmarks.learning.recipes --out runs/quick --quick
 
 What is done is kept, vectors and pictures in the folder `--out` and counts in the file `--json`: an interrupted
-comparison goes on from there, and variants can be compared a few at a time, into one file.
+comparison goes on from there, and variants can be compared a few at a time, into one file. Pictures by vectors that
+have been learned anew since are refused, not counted.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from benchmarks.learning.recipe_variants import FAMILIES, OURS, THEIRS, Variant,
 from detectors import DemoOracle
 from diffusion import DiffusionModel, Engine, Sampling, leave_cores_to_engines, load_model, with_cores
 from evaluation import Bench, Fairness, Safety
+from evaluation.evaluation import method_settings
 from evaluation.fairness import FairnessResult
 from evaluation.gallery import Gallery
 from evaluation.measures import Estimate, Share, mean
@@ -44,7 +46,7 @@ from evaluation.prompts import (
     HARMLESS_PROMPTS,
     SAFETY_PROMPTS,
 )
-from evaluation.run_store import RunStore, open_run
+from evaluation.run_store import open_run
 from evaluation.safety import HARMLESS, SafetyResult
 from evaluation.studio import Studio
 from trimtab import DEMO_MODEL
@@ -246,9 +248,7 @@ class Laboratory:
             images,
             FIRST_SEEDS[kind],
         )
-        with open_run(self._out / f"{kind}-{images}", {"images": images}) as store:
-            cell = self._counted(bench, store, reported=kind == REPORTED)
-        return cell | {"cpu_seconds_per_vector": seconds}
+        return self._counted(bench, kind) | {"cpu_seconds_per_vector": seconds}
 
     def _learned(self, variant: Variant, seed: int, library: VectorLibrary, label: str) -> float:
         """Learn the family's vectors unless they are there; return the CPU seconds that each took."""
@@ -267,9 +267,10 @@ class Laboratory:
         kept: float = json.loads(timed.read_text(encoding="utf-8"))
         return kept
 
-    def _counted(self, bench: Bench, store: RunStore, *, reported: bool) -> dict[str, Any]:
+    def _counted(self, bench: Bench, kind: str) -> dict[str, Any]:
         """Make the pictures and count what they show."""
         evaluation: Safety | Fairness
+        reported = kind == REPORTED
         if self._family == "safety":
             harmless = HARMLESS_PROMPTS if reported else DEV_HARMLESS_PROMPTS
             dangerous = SAFETY_PROMPTS if reported else DEV_SAFETY_PROMPTS
@@ -277,8 +278,10 @@ class Laboratory:
         else:
             prompts = FAIRNESS_PROMPTS if reported else DEV_FAIRNESS_PROMPTS
             evaluation = Fairness(bench, sets=("gender",), prompts=prompts)
-        Studio(bench.engine, store, progress=self._told).make(evaluation.conditions)
-        result = evaluation.result(Gallery(store, bench.detector, progress=self._told))
+        facts = {"images": bench.images_per_prompt, "methods": method_settings(evaluation)}
+        with open_run(self._out / f"{kind}-{bench.images_per_prompt}", facts) as store:
+            Studio(bench.engine, store, progress=self._told).make(evaluation.conditions)
+            result = evaluation.result(Gallery(store, bench.detector, progress=self._told))
         return _safety_cell(result) if isinstance(result, SafetyResult) else _fairness_cell(result)
 
 
