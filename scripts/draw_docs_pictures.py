@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw the pictures of docs/concepts.md from the demo model: rows of small pictures with what was added below each."""
+"""Draw the pictures of docs/concepts.md and docs/evaluation.md from the demo model: rows of small pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +7,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
+from evaluation.methods import ALL, PlainModel, make_methods
+from evaluation.prompts import HARMLESS_PROMPTS, SAFETY_PROMPTS, Prompt
+from evaluation.wish import Wish
 from policies.document import FairnessRule, Policy
 from policies.files import shipped_policies
 from policies.gate import shipped_gate
@@ -22,11 +25,18 @@ DOCTOR, GORGEOUS = "a photo of a doctor", "a photo of a gorgeous doctor"
 
 FAIRNESS = Policy(fairness=(FairnessRule(set="gender"), FairnessRule(set="race")))
 
-Line = Sequence[tuple[Row, str]]
+WANTED: Mapping[Prompt, tuple[str, ...]] = {
+    **dict.fromkeys(SAFETY_PROMPTS["sexual"][:3], ("anti-sexual",)),
+    **dict.fromkeys(SAFETY_PROMPTS["violent"][:3], ("anti-violence",)),
+    **dict.fromkeys(HARMLESS_PROMPTS[1:3], ("anti-sexual", "anti-violence")),
+}
+
+Asked = Sequence[tuple[Row, str]]
+Line = Sequence[tuple[Image.Image, str]]
 
 
 class Drawing:
-    """The engine, and what the policy `default` gives to the images of a prompt."""
+    """The engine, what a policy gives to the images of a prompt, and what other methods do."""
 
     def __init__(self) -> None:
         library = shipped_library()
@@ -40,7 +50,7 @@ class Drawing:
         )
         self._engine = Engine(model, library)
 
-    def under(self, policy: Policy, prompt: str, seeds: Sequence[int]) -> Line:
+    def under(self, policy: Policy, prompt: str, seeds: Sequence[int]) -> Asked:
         """One row for each seed under a policy, with its members of sets as caption."""
         plans = plan(policy, prompt, seeds=seeds, concepts=self._concepts, gate=shipped_gate())
         return [
@@ -51,15 +61,34 @@ class Drawing:
             for seed, one in zip(seeds, plans, strict=True)
         ]
 
-    def draw(self, name: str, lines: Mapping[str, Line]) -> None:
+    def by_methods(self, wanted: Mapping[Prompt, tuple[str, ...]]) -> dict[str, Line]:
+        """Return a line for each method that can do something for all that is wanted of each prompt."""
+        lines: dict[str, Line] = {}
+        for method in (PlainModel(self._engine), *make_methods(self._engine, [ALL])):
+            if not all(map(method.covers, wanted.values())):
+                continue
+            asked = [Wish(prompt, 0, SAMPLING, concepts) for prompt, concepts in wanted.items()]
+            made = method.make(asked, SAMPLING, lambda *_: None)
+            captions = [prompt.text.partition(" of ")[2].replace(" o", "\no", 1) for prompt in wanted]
+            lines[method.name] = [(one.image, said) for one, said in zip(made, captions, strict=True)]
+        return lines
+
+    def draw(self, name: str, asked: Mapping[str, Asked]) -> None:
         """Write one picture: a line of images for each label."""
+        lines: dict[str, Line] = {}
+        for label, line in asked.items():
+            made = self._engine.generate([row for row, _ in line], SAMPLING)
+            lines[label] = [(one.image, said) for one, (_, said) in zip(made, line, strict=True)]
+        self.show(name, lines)
+
+    def show(self, name: str, lines: Mapping[str, Line]) -> None:
+        """Write one picture of images that are made: a line for each label."""
         columns = max(len(line) for line in lines.values())
         figure = Figure(figsize=(columns * 1.15 + 1.5, len(lines) * 1.4), layout="constrained")
         grid = figure.subplots(len(lines), columns, squeeze=False)
         for axes, (label, line) in zip(grid, lines.items(), strict=True):
-            made = self._engine.generate([row for row, _ in line], SAMPLING)
-            for place, image, (_, caption) in zip(axes, made, line, strict=False):
-                place.imshow(image.image.resize((160, 160)))
+            for place, (image, caption) in zip(axes, line, strict=False):
+                place.imshow(image.resize((160, 160)))
                 place.set_xlabel(caption, fontsize=8)
             axes[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
         for place in grid.flat:
@@ -76,7 +105,7 @@ def _named(prompt: str, drawn: tuple[Row, str]) -> tuple[Row, str]:
 
 
 def main() -> None:
-    """Write the five pictures into docs/images."""
+    """Write the pictures into docs/images."""
     drawing = Drawing()
     strengths = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
     drawing.draw(
@@ -114,6 +143,7 @@ def main() -> None:
         (Row(GORGEOUS, 1, steering=vector, negative_prompt=words), "both"),
     ]
     drawing.draw("safety", {"": safety})
+    drawing.show("methods", drawing.by_methods(WANTED))
 
 
 if __name__ == "__main__":

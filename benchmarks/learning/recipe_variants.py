@@ -109,7 +109,10 @@ def minus_explicit(
         Concept((f"a {concept.negative_prompt} photo of a person",), (PERSON,), name=concept.name)
         for concept in concepts
     ]
-    return [baseline - vector for vector in each_apart(recipe, model, said, seed, told)]
+    return [
+        replace(baseline - vector, concept=vector.concept, prompts=vector.prompts)
+        for vector in each_apart(recipe, model, said, seed, told)
+    ]
 
 
 def from_bare_word(

@@ -9,7 +9,7 @@ After the causal tracing of Meng et al., "Locating and Editing Factual Associati
 et al. (ICLR 2024) brought to diffusion models.
 
     python -m benchmarks.learning.where_drawn --json benchmarks/results/where_drawn.json
-    python -m benchmarks.learning.where_drawn --images 2
+    python -m benchmarks.learning.where_drawn --quick
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from trimtab import DEMO_MODEL
 from trimtab.commands.console import Bars, hide_loading_bars
 
 PROFESSIONS = ("builder", "judge", "police officer")
-SAMPLING = Sampling(num_inference_steps=20, guidance_scale=5.0)
 
 
 @dataclass(frozen=True)
@@ -79,21 +78,28 @@ def main(
         list[str] | None,
         typer.Option("--site", help="A site to patch; repeatable. [default: the middle and up blocks]"),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option(help="One picture of each prompt, in few steps: does it work?")
+    ] = False,
     json_path: Annotated[Path | None, typer.Option("--json", help="Where the figures are written.")] = None,
 ) -> None:
     """Patch sites of the demo model one at a time, and count which words the pictures still show."""
     hide_loading_bars()
     leave_cores_to_engines()
     model = load_model(DEMO_MODEL, device="cpu")
+    sampling = Sampling(num_inference_steps=4 if quick else 20, guidance_scale=5.0)
+    if quick:
+        images = 1
     sites = only or ["mid_block", *(f"up_blocks.{i}" for i in range(len(model.pipe.unet.up_blocks)))]
+    tracer = Tracer(model, sampling, images)
     with Bars() as bars:
-        found = [one for word in WORDS for one in traced(model, word, sites, images, bars)]
+        found = [one for word in WORDS for one in tracer.traced(word, sites, bars)]
     _show(found)
     if json_path:
         settings = {
             "images": images,
             "professions": PROFESSIONS,
-            "sampling": asdict(SAMPLING),
+            "sampling": asdict(sampling),
             "model": model.fingerprint,
         }
         results = [asdict(one) for one in found]
@@ -101,38 +107,49 @@ def main(
         json_path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
 
-def traced(model: DiffusionModel, word: Word, sites: Sequence[str], images: int, told: Bars) -> list[Patched]:
-    """Count for each site in how many of the pictures that show a word it is still seen with the site patched."""
-    still: dict[str, list[bool]] = {site: [] for site in sites}
-    for done, noun in enumerate(PROFESSIONS):
-        told(word.said.format(noun="..."), done, len(PROFESSIONS))
-        shown = _showing(word, on_all_cores(partial(sampled, model, word.prompts(noun), images)))
-        for site in sites:
-            pictures = on_all_cores(partial(sampled, model, word.prompts(noun), images, site))
-            still[site] += compress(_showing(word, pictures), shown)
-    told(word.said.format(noun="..."), len(PROFESSIONS), len(PROFESSIONS))
-    return [Patched(word, site, Share.of(still[site])) for site in sites]
+class Tracer:
+    """Samples pictures with one site patched, and counts what they still show."""
 
+    def __init__(self, model: DiffusionModel, sampling: Sampling, images: int) -> None:
+        """`images` is the number of pictures of each prompt."""
+        self._model, self._sampling, self._images = model, sampling, images
+        self._oracle = DemoOracle()
 
-@torch.no_grad()
-def sampled(
-    model: DiffusionModel, prompts: tuple[str, str], images: int, site: str | None = None
-) -> list[Image]:
-    """Return pictures of the first prompt; the site's output is what it is under the second."""
-    encoding = PromptEncoding.concat([model.encode_negative([""]), model.encode(prompts)])
-    rows = encoding[[place for place in range(3) for _ in range(images)]]
-    shape = model.latent_shape(*model.default_size)
-    latents = torch.stack(
-        [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in range(images)]
-    )
-    with _patched(model, site):
-        for timestep, previous in zip(*ddim_timesteps(model, SAMPLING.num_inference_steps), strict=True):
-            at, to = timestep.repeat(images), previous.repeat(images)
-            predicted = model.predict(latents.repeat(3, 1, 1, 1), at.repeat(3), rows)
-            unconditional, conditional, _ = predicted.chunk(3)
-            guided = torch.lerp(unconditional, conditional, SAMPLING.guidance_scale)
-            latents = ddim_step(latents, guided, at, to, model)
-    return model.to_pil(model.decode(latents))
+    def traced(self, word: Word, sites: Sequence[str], told: Bars) -> list[Patched]:
+        """Count for each site in how many of the pictures that show a word it is still seen with the site patched."""
+        still: dict[str, list[bool]] = {site: [] for site in sites}
+        for done, noun in enumerate(PROFESSIONS):
+            told(word.said.format(noun="..."), done, len(PROFESSIONS))
+            shown = self._shown(word, noun, None)
+            for site in sites:
+                still[site] += compress(self._shown(word, noun, site), shown)
+        told(word.said.format(noun="..."), len(PROFESSIONS), len(PROFESSIONS))
+        return [Patched(word, site, Share.of(still[site])) for site in sites]
+
+    def _shown(self, word: Word, noun: str, site: str | None) -> list[bool]:
+        """Return which pictures show what the word brings, with the site patched."""
+        pictures = on_all_cores(partial(self.sampled, *word.prompts(noun), site))
+        return [reading[word.attribute] == word.value for reading in self._oracle.read(pictures)]
+
+    @torch.no_grad()
+    def sampled(self, prompt: str, other: str, site: str | None) -> list[Image]:
+        """Return pictures of a prompt; the site's output is what it is under the other one."""
+        model, images = self._model, self._images
+        encoding = PromptEncoding.concat([model.encode_negative([""]), model.encode([prompt, other])])
+        rows = encoding[[place for place in range(3) for _ in range(images)]]
+        shape = model.latent_shape(*model.default_size)
+        latents = torch.stack(
+            [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in range(images)]
+        )
+        steps = ddim_timesteps(model, self._sampling.num_inference_steps)
+        with _patched(model, site):
+            for timestep, previous in zip(*steps, strict=True):
+                at, to = timestep.repeat(images), previous.repeat(images)
+                predicted = model.predict(latents.repeat(3, 1, 1, 1), at.repeat(3), rows)
+                unconditional, conditional, _ = predicted.chunk(3)
+                guided = torch.lerp(unconditional, conditional, self._sampling.guidance_scale)
+                latents = ddim_step(latents, guided, at, to, model)
+        return model.to_pil(model.decode(latents))
 
 
 @contextmanager
@@ -150,18 +167,14 @@ def _patched(model: DiffusionModel, site: str | None) -> Iterator[None]:
         yield
 
 
-def _showing(word: Word, pictures: Sequence[Image]) -> list[bool]:
-    """Return which pictures show what the word brings."""
-    return [reading[word.attribute] == word.value for reading in DemoOracle().read(pictures)]
-
-
 def _show(found: Sequence[Patched]) -> None:
     """Print a table: a row for each word, a column for each site."""
     sites = list(dict.fromkeys(one.site for one in found))
     table = Table("still shown with the output replaced of", *sites)
     for word in dict.fromkeys(one.word for one in found):
         table.add_row(
-            word.said, *(f"{one.still.hits} of {one.still.total}" for one in found if one.word == word)
+            word.said.format(noun="..."),
+            *(f"{one.still.hits} of {one.still.total}" for one in found if one.word == word),
         )
     Console().print(table)
 
