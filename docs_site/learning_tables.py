@@ -67,7 +67,7 @@ def where_drawn() -> Table:
     results: list[dict[str, Any]] = result("where_drawn")["results"]
     by_word: dict[str, dict[str, str]] = {}
     for one in results:
-        said = one["word"]["said"].format(noun="builder")
+        said = one["word"]["said"].format(noun="...")
         still = one["still"]
         by_word.setdefault(said, {})[one["site"]] = f"{still['hits']} of {still['total']}"
     sites = list(next(iter(by_word.values())))

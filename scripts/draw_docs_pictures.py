@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -69,7 +70,7 @@ class Drawing:
                 continue
             asked = [Wish(prompt, 0, SAMPLING, concepts) for prompt, concepts in wanted.items()]
             made = method.make(asked, SAMPLING, lambda *_: None)
-            captions = [prompt.text.partition(" of ")[2].replace(" o", "\no", 1) for prompt in wanted]
+            captions = [fill(prompt.text.partition(" of ")[2], 18) for prompt in wanted]
             lines[method.name] = [(one.image, said) for one, said in zip(made, captions, strict=True)]
         return lines
 

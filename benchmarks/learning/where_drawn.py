@@ -1,9 +1,9 @@
 """Where in the U-Net a word becomes what is seen: activation patching, site by site.
 
 While pictures of "a photo of a gorgeous builder" are sampled, one site's output on the conditional row is replaced by
-what the same latents give there under "a photo of a builder". If the picture still shows what the word brings, later
-layers draw it by their own attention to the prompt; if it does not, it has passed that site. A vector adds to a site's
-output: it can take away what passes there, and what is drawn later only by what later layers make of it.
+what the same latents give there under "a photo of a builder". If the picture still shows what the word brings, that
+comes past the site, by skip connections or by later layers' own attention to the prompt; if it does not, it passes
+there. A vector adds to a site's output: it can take away what passes, the rest only by what later layers make of it.
 
 After the causal tracing of Meng et al., "Locating and Editing Factual Associations in GPT" (NeurIPS 2022), which Basu
 et al. (ICLR 2024) brought to diffusion models.
