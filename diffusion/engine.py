@@ -11,7 +11,7 @@ import math
 import queue
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import islice
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from diffusion.passes import passes_of
 from diffusion.rows import GeneratedImage, Row, Sampling
 from diffusion.runner import Runner
 from diffusion.schedules import schedule
+from diffusion.site import BOTTLENECK
 from diffusion.statistics import Statistics
 from diffusion.step_loop import StepLoop
 from vectors import StoredVector, VectorLibrary
@@ -54,11 +55,13 @@ class Engine:
         max_waiting: int = 1024,
         max_waiting_per_tenant: int | None = None,
         execution: str = "auto",
+        sites: Collection[str] = (BOTTLENECK,),
         weights: Mapping[str, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`execution` is how forward passes are run, see `choose_forward`; on CUDA they are warm when this returns.
 
+        They are warm for vectors of `sites`; the first of another one has all passes prepared anew.
         `weights` are the tenants' shares of the engine, see `set_weights`.
         """
         if max_batch_rows < 1:
@@ -71,7 +74,7 @@ class Engine:
         forward = choose_forward(model, execution, max_batch_rows)
         _, height, width = model.latent_shape(*model.default_size)
         self._loop = StepLoop(
-            partial(_warm_runner, model, forward),
+            partial(_warm_runner, model, forward, sites),
             Admission(
                 capacity,
                 max_waiting=max_waiting,
@@ -314,9 +317,9 @@ class Engine:
             submission.cancel()
 
 
-def _warm_runner(model: DiffusionModel, forward: Forward) -> Runner:
+def _warm_runner(model: DiffusionModel, forward: Forward, sites: Collection[str]) -> Runner:
     runner = Runner(model, forward)
-    runner.warm_up()
+    runner.warm_up(sites)
     return runner
 
 

@@ -5,7 +5,7 @@ Entry point: `Runner`. It only computes; what runs when is decided in `diffusion
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from PIL import Image
@@ -19,10 +19,8 @@ from diffusion.passes import MAX_PASSES
 from diffusion.previews import LatentPreview
 from diffusion.prompt_cache import PromptCache
 from diffusion.resident import ResidentVectors
-from diffusion.site import site_shape
+from diffusion.site import BOTTLENECK, site_shape
 
-_COMMON_SITE = "mid_block"
-"""Where vectors are nearly always added."""
 _HISTORY = 3
 """How many earlier predictions a step may use, see `diffusion.schedules.Schedule`."""
 
@@ -44,10 +42,13 @@ class Runner:
         self._batches: dict[tuple[int, int, int], _Batch] = {}
         self._preview = LatentPreview(model)
 
-    def warm_up(self) -> None:
-        """Run the passes of the model's own size that take long the first time, so that no image waits for them."""
+    def warm_up(self, sites: Collection[str] = (BOTTLENECK,)) -> None:
+        """Run the passes of the model's own size that take long the first time, so that no image waits for them.
+
+        They are those of images with vectors of these sites.
+        """
         shape = self._model.latent_shape(*self._model.default_size)
-        bank = self._resident(_COMMON_SITE, shape).values
+        banks = {site: self._resident(site, shape).values for site in sites}
         for size in self._forward.sizes:
             with torch.no_grad():
                 self._forward(
@@ -56,7 +57,7 @@ class Runner:
                         torch.zeros(size, device=self._model.device),
                         self._model.encode_negative([""] * size),
                         self._model.embed_guidance([1.0] * size),
-                        {_COMMON_SITE: bank},
+                        banks,
                         {},
                     )
                 )

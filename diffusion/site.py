@@ -1,11 +1,11 @@
 """The site: the module of a U-Net whose output is steered, found by its dotted name.
 
-Entry points: `resolve_site`, `site_shape`.
+Entry points: `resolve_site`, `site_shape`, and two sites by what they are: `BOTTLENECK` and `prompt_reader`.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,6 +15,9 @@ from torch import nn
 from diffusion.errors import SiteError, did_you_mean
 
 _Measured: TypeAlias = dict[tuple[str, tuple[int, int]], tuple[int, int, int]]
+
+BOTTLENECK: Final = "mid_block"
+"""The middle of a U-Net, between its down and its up blocks: h-space."""
 
 # The shapes found so far, by site and latent size, for as long as their U-Net lives.
 _MEASURED: WeakKeyDictionary[nn.Module, _Measured] = WeakKeyDictionary()
@@ -36,6 +39,19 @@ def resolve_site(unet: nn.Module, site: str) -> nn.Module:
             )
         module, found = children[part], f"{found}.{part}" if found else part
     return module
+
+
+def prompt_reader(unet: nn.Module) -> str:
+    """The site that the last attention to the prompt reads in the first of the up blocks that have any.
+
+    What comes after the bottleneck reads the prompt again: a vector there changes what is looked for in it. That of a
+    U-Net without such a block is the bottleneck.
+    """
+    for number, block in enumerate(unet.get_submodule("up_blocks").children()):
+        if getattr(block, "has_cross_attention", False):
+            last, _ = list(block.get_submodule("resnets").named_children())[-1]
+            return f"up_blocks.{number}.resnets.{last}"
+    return BOTTLENECK
 
 
 def site_map(site: str, output: object) -> torch.Tensor:

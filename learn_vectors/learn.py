@@ -19,14 +19,15 @@ from learn_vectors.errors import DivergedError
 from learn_vectors.maps import maps_of
 from learn_vectors.noised_images import learn_from_images
 from learn_vectors.optimizer import VectorOptimizer
-from learn_vectors.options import LearnOptions, PaperRecipe
+from learn_vectors.options import LearnOptions, PaperRecipe, Recipe
 from learn_vectors.progress import Progress, silent
+from learn_vectors.sites import site_of
 from learn_vectors.trajectories import lessons_of
 from learn_vectors.trajectory_matching import match_trajectories
 from vectors import ConceptPrompts, ConceptVector
 
-LEARNED = "learned"
-"""What a checkpoint calls the maps that are done, [maps, C, h, w]."""
+LEARNED = "learned-"
+"""What a checkpoint calls the maps that are done, each [C, h, w], with their numbers after it."""
 
 
 def learn_vectors(
@@ -42,12 +43,9 @@ def learn_vectors(
     from its checkpoint; several processes learn the same ones to rounding. Raises DivergedError where the loss is
     not finite, OptionsError where the recipe does not fit the model, PromptTooLongError and SiteError.
     """
-    channels, height, width = model.site_shape(*model.default_size, options.site)
-    area = (1, 1) if options.channel_only else (height, width)
     recipe = options.recipe
-    rate = _rate(model, options)
     saved = {} if checkpoint is None else checkpoint.load()
-    learned = list(saved.pop(LEARNED, torch.empty(0)).to(model.device))
+    learned = [saved.pop(name).to(model.device) for name in sorted(saved) if name.startswith(LEARNED)]
     ordered = [concept for group in options.groups for concept in group]
     maps = {concept.name: len(maps_of([options.halves_of(concept)])) for concept in ordered}
     for place, group in enumerate(options.groups):
@@ -55,16 +53,22 @@ def learn_vectors(
         if sum(maps[concept.name] for concept in ordered[:before]) < len(learned):
             continue
         to_learn = sum(maps[concept.name] for concept in group)
+        site = site_of(model, options, group[0])
+        channels, *area = model.site_shape(*model.default_size, site)
+        if options.channel_only:
+            area = [1, 1]
         optimizer = VectorOptimizer(
             torch.zeros(to_learn, channels, *area, device=model.device, requires_grad=True),
-            learning_rate=rate,
+            learning_rate=_rate(model, recipe, site),
             steps=options.steps_of(group),
             averaged=0.0 if isinstance(recipe, PaperRecipe) else recipe.averaged_share,
         )
 
         def save(state: State, done: tuple[torch.Tensor, ...] = tuple(learned)) -> None:
             if checkpoint is not None:
-                checkpoint.save({**state, LEARNED: torch.stack(done)} if done else state)
+                checkpoint.save(
+                    {**state, **{f"{LEARNED}{number:03}": one for number, one in enumerate(done)}}
+                )
 
         losses: Iterator[float]
         if isinstance(recipe, PaperRecipe):
@@ -82,7 +86,7 @@ def learn_vectors(
             progress("learning", step, options.total_steps, loss)
         learned.extend(optimizer.result)
         saved = {}
-    finished = (one.expand(channels, height, width) for one in learned)
+    finished = iter(learned)
     values = {
         concept.name: [options.scale_of(concept) * next(finished) for _ in range(maps[concept.name])]
         for concept in ordered
@@ -102,11 +106,11 @@ def prompts_of(model: DiffusionModel, options: LearnOptions) -> tuple[str, ...]:
     return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
 
 
-def _rate(model: DiffusionModel, options: LearnOptions) -> float:
+def _rate(model: DiffusionModel, recipe: Recipe, site: str) -> float:
     """Return Adam's rate: the authors' is absolute, ours relative to what the vector is added to."""
-    if isinstance(options.recipe, PaperRecipe):
-        return options.recipe.learning_rate
-    return options.recipe.learning_rate * site_scale(model, options.site)
+    if isinstance(recipe, PaperRecipe):
+        return recipe.learning_rate
+    return recipe.learning_rate * site_scale(model, site)
 
 
 def _vector(
@@ -119,12 +123,14 @@ def _vector(
         key: described[key] for key in ("contexts", "things", "settings", "channel_only", "seed", "recipe")
     }
     told["recipe"]["steps"] = options.steps_of((concept,))
+    site = site_of(model, options, concept)
+    conditional, *unconditional = (one.expand(model.site_shape(*model.default_size, site)) for one in values)
     return ConceptVector(
         concept=concept.name,
-        values=values[0],
-        unconditional_values=values[1] if len(values) > 1 else None,
+        values=conditional,
+        unconditional_values=unconditional[0] if unconditional else None,
         base_model=model.fingerprint,
-        site=options.site,
+        site=site,
         halves="both" if halves == "each" else halves,
         timesteps=options.applied_at(concept),
         prompts=ConceptPrompts(

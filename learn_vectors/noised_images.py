@@ -21,6 +21,7 @@ from learn_vectors.errors import OptionsError
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, PaperRecipe
 from learn_vectors.progress import Progress
+from learn_vectors.sites import site_of
 from vectors import VectorLibrary
 
 
@@ -50,6 +51,7 @@ def learn_from_images(
     encodings = model.encode(prompts)
     noising = DDPMScheduler.from_config(model.scheduler_config)
     mine = slice(processes.index, None, processes.count)
+    site = site_of(model, options, options.concepts[0])
     while optimizer.step_number < recipe.steps:
         # A generator for each step, so that a run that goes on draws what it would have drawn.
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + optimizer.step_number)
@@ -61,7 +63,7 @@ def learn_from_images(
             noise if model.prediction_type == "epsilon" else noising.get_velocity(clean, noise, timesteps)
         ).to(model.device)
         noised = noising.add_noise(clean, noise, timesteps).to(model.device)
-        with added_at_site(model.pipe.unet, options.site, lambda h: h + optimizer.values[0].to(h.dtype)):
+        with added_at_site(model.pipe.unet, site, lambda h: h + optimizer.values[0].to(h.dtype)):
             prediction = model.predict(noised, timesteps.to(model.device), encodings[rows.to(model.device)])
         loss = (prediction.float() - target).square().sum() / (recipe.batch * target[0].numel())
         (gradient,) = torch.autograd.grad(loss, optimizer.values)

@@ -17,7 +17,7 @@ from learn_vectors.concepts import Concept, Rows
 from learn_vectors.errors import OptionsError
 
 MAX_TIMESTEP = 1000
-STEPS, ANTI_STEPS = 40, 300
+STEPS, ANTI_STEPS = 40, 50
 """Adam steps for a concept, and for an anti-concept."""
 SEEN_BELOW = 800
 """The timestep below which it begins to show what a picture is of."""
@@ -32,7 +32,7 @@ class TrajectoryRecipe:
     """
 
     steps: int | None = None
-    """Adam steps for each concept, each of which is also one sampling step of the pool; None is 40, and 300 for an
+    """Adam steps for each concept, each of which is also one sampling step of the pool; None is 40, and 50 for an
     anti-concept, of which more is asked: to work alone and beside others, and to leave all else as it is."""
     learning_rate: float = 0.15
     """Adam's rate, in units of the root mean square of the site's output; it falls linearly to a tenth over the
@@ -138,7 +138,8 @@ class LearnOptions:
     """Phrases that follow the prompts, so that a concept is learned in several places."""
     apply_timesteps: tuple[int, int] | None = None
     """Half-open range of timesteps at which the finished vectors are applied; None leaves it to the kind of concept."""
-    site: str = "mid_block"
+    site: str | None = None
+    """The module of the U-Net whose output the vectors are added to; None leaves it to the kind of concept."""
     channel_only: bool = False
     """Whether a vector is one value per channel, the same everywhere in the picture."""
     seed: int = 0

@@ -18,6 +18,7 @@ from learn_vectors.maps import maps_of, placed
 from learn_vectors.optimizer import VectorOptimizer
 from learn_vectors.options import LearnOptions, TrajectoryRecipe
 from learn_vectors.predictions import CONDITIONAL, UNCONDITIONAL, Predictor
+from learn_vectors.sites import site_of
 from learn_vectors.trajectories import TrajectoryPool
 
 
@@ -56,6 +57,7 @@ def match_trajectories(
     predictor = Predictor(model, pool.all_lessons)
     guidance = recipe.guidance_scale
     start, end = options.applied_at(group[0])
+    site = site_of(model, options, group[0])
     maps = maps_of([options.halves_of(concept) for concept in group])
     on = {
         half: placed(maps, conditional=half == CONDITIONAL).to(model.device)
@@ -72,7 +74,7 @@ def match_trajectories(
         } | predictor.steered(
             pool,
             learning,
-            options.site,
+            site,
             {
                 half: torch.einsum("rm,mchw->rchw", strengths[learning] @ places, optimizer.values)
                 for half, places in on.items()

@@ -159,13 +159,8 @@ def _refuse_opposed(policy: Policy, floor: Policy, concepts: Concepts) -> None:
             if held_strength == 0:
                 continue
             if (concept, held_concept) not in concepts.products:
-                raise FloorError(
-                    f"{concept!r} cannot be compared with {held_concept!r}, which the floor holds: their vectors are "
-                    "of different sites or shapes.",
-                    field=field,
-                    value=concept,
-                    cure="Leave it out; whoever sets the floor can add it there.",
-                )
+                _refuse_unmeasured(concept, strength, held_concept, field, concepts)
+                continue
             along = concepts.along(concept, held_concept, strength / held_strength)
             undone[held_concept] += max(0.0, -along)
             if along < 0 and undone[held_concept] > MOST_UNDONE:
@@ -173,8 +168,27 @@ def _refuse_opposed(policy: Policy, floor: Policy, concepts: Concepts) -> None:
                     f"{concept!r} with the strength {strength:g} points against {held_concept!r} of the floor.",
                     field=field,
                     value=concept,
-                    cure="Leave it out, or turn its strength round; whoever sets the floor can add it there.",
+                    cure="Leave it out, or turn its strength round; whoever sets the floor may add it.",
                 )
+
+
+def _refuse_unmeasured(
+    concept: str, strength: float, held_concept: str, field: str, concepts: Concepts
+) -> None:
+    """Raise FloorError where a vector of another site than a held one does something else than it was published for.
+
+    Added elsewhere it takes nothing away from the held one itself; what it does beyond its recommended strength, or
+    turned round, nothing says.
+    """
+    recommended = concepts.recommended[concept]
+    if strength * recommended < 0 or abs(strength) > abs(recommended):
+        raise FloorError(
+            f"{concept!r} cannot be compared with {held_concept!r}, which the floor holds: their vectors are of "
+            f"different sites or shapes. It is only known what it does at its recommended strength, {recommended:g}.",
+            field=field,
+            value=strength,
+            cure=f"Leave it out, or give a strength from 0 to {recommended:g}; whoever sets the floor may add it.",
+        )
 
 
 def _directions(

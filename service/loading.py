@@ -15,7 +15,7 @@ from diffusion import DiffusionError, DiffusionModel, Engine, load_model
 from diffusion.bank import check_fit
 from diffusion.errors import SiteError
 from diffusion.loading import LOADING
-from diffusion.site import resolve_site
+from diffusion.site import BOTTLENECK, prompt_reader, resolve_site
 from policies.concepts import Concepts
 from service.concepts import concepts_of, site_scales
 from service.configured import ConfiguredPolicies
@@ -25,9 +25,6 @@ from service.screen import Screen, open_screen
 from service.settings import DEMO_MODEL, Settings
 from service.stopwatch import Stopwatch
 from vectors import ConceptVector, StoredVector, VectorError, VectorLibrary, shipped_library
-
-# Where vectors act unless they say otherwise, so that one can be published where the library has none yet.
-_USUAL_SITE = "mid_block"
 
 
 @dataclass(frozen=True)
@@ -106,6 +103,7 @@ def load_service(settings: Settings) -> LoadedModel:
                 max_waiting=settings.max_waiting,
                 max_waiting_per_tenant=settings.max_waiting_per_tenant,
                 execution=settings.execution,
+                sites=scales,
                 weights=settings.configured_policies.shares,
             )
     except DiffusionError as error:
@@ -161,9 +159,10 @@ def _concepts(
 
 
 def _sites(model: DiffusionModel, vectors: Sequence[ConceptVector]) -> list[str]:
-    """Return the sites of the vectors and the usual one, those that the model has."""
+    """Return the sites of the vectors and those where others are usually learned, as far as the model has them."""
+    usual = [BOTTLENECK, prompt_reader(model.pipe.unet)]
     sites = []
-    for site in dict.fromkeys([_USUAL_SITE, *(vector.site for vector in vectors)]):
+    for site in dict.fromkeys([*usual, *(vector.site for vector in vectors)]):
         with suppress(SiteError):
             resolve_site(model.pipe.unet, site)
             sites.append(site)

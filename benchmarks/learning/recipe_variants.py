@@ -15,6 +15,7 @@ import torch
 
 from diffusion import DiffusionModel
 from diffusion.activation import site_scale
+from diffusion.site import BOTTLENECK
 from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe, learn_vectors
 from learn_vectors.concepts import Rows
 from learn_vectors.lessons import Lesson, draw_lessons
@@ -223,6 +224,12 @@ def variants() -> tuple[Variant, ...]:
         Variant("on policy", ours(steered_share=1.0)),
         Variant("t from 400", ours(timesteps=(400, 1000))),
         Variant("t from 0", ours(timesteps=(0, 1000))),
+        Variant("in the bottleneck", partial(in_one_run, OURS, site=BOTTLENECK), safety),
+        Variant(
+            "in the bottleneck, 300 steps",
+            partial(in_one_run, replace(OURS, steps=300), site=BOTTLENECK),
+            safety,
+        ),
         Variant("let go at t below 100", partial(in_one_run, OURS, apply_timesteps=(100, 1000))),
         Variant("on the conditional half", partial(on, "conditional"), safety),
         Variant("on the unconditional half", partial(on, "unconditional"), safety),
@@ -231,6 +238,7 @@ def variants() -> tuple[Variant, ...]:
         Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
         Variant("60 steps", ours(steps=60)),
         Variant("150 steps", ours(steps=150)),
+        Variant("300 steps", ours(steps=300), safety),
         Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
         Variant("each by itself", ours(together_share=0.0), safety),
         Variant("always together", ours(together_share=1.0), safety),

@@ -36,6 +36,7 @@ from detectors import DemoOracle
 from diffusion import DiffusionModel, Sampling, leave_cores_to_engines, load_model, with_cores
 from diffusion.activation import site_scale
 from diffusion.schedules import make_scheduler
+from diffusion.site import BOTTLENECK
 from diffusion.steering import added_at_site
 from learn_vectors import Concept, LearnOptions, PaperRecipe, TrajectoryRecipe
 from learn_vectors.optimizer import VectorOptimizer
@@ -97,7 +98,7 @@ def our_default(model: DiffusionModel, seed: int) -> Iterator[torch.Tensor]:
     values = torch.zeros(1, *model.site_shape(*model.default_size), requires_grad=True)
     optimizer = VectorOptimizer(
         values,
-        learning_rate=recipe.learning_rate * site_scale(model, options.site),
+        learning_rate=recipe.learning_rate * site_scale(model, BOTTLENECK),
         steps=options.steps_of(options.concepts),
         averaged=recipe.averaged_share,
     )

@@ -124,6 +124,27 @@ def test_images_are_the_same_by_fixed_places(sd1, make_vector, library):
         torch.testing.assert_close(made, expected, atol=1e-3, rtol=1e-3)
 
 
+def test_passes_are_prepared_once_for_all_sites_that_are_expected(sd1, make_vector, library):
+    later = "up_blocks.1.resnets.0"
+    library.publish(make_vector(sd1))
+    library.publish(make_vector(sd1, "man", shape=(16, 8, 8), site=later))
+    prepared = []
+    static = StaticForward(
+        sd1,
+        lambda run: prepared.append(run) or run,
+        sd1.latent_shape(*sd1.default_size),
+        [2, 4],
+    )
+    runner = Runner(sd1, static)
+    runner.warm_up(["mid_block", later])
+    assert len(prepared) == 2
+    orders = Engine(sd1, library).prepare(
+        [Row("a doctor", 1, steering={"woman": 1.0, "man": 1.0})], Sampling(2)
+    )
+    runner.step(runner.begin(orders))
+    assert len(prepared) == 2, "images with vectors of these sites wait for nothing"
+
+
 def test_the_fastest_way_that_works_is_taken(caplog):
     def fails(_run):
         raise RuntimeError("no such backend")

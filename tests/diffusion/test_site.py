@@ -1,9 +1,10 @@
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from tiny_pipelines import tiny_sd1
 
 from diffusion import SiteError, added_at_site
-from diffusion.site import resolve_site, site_shape
+from diffusion.site import prompt_reader, resolve_site, site_shape
 
 
 def test_a_dotted_name_finds_its_module(sd1):
@@ -21,6 +22,30 @@ def test_a_wrong_name_is_told_with_the_modules_near_it(sd1):
         resolve_site(sd1.pipe.unet, "up_blocks.7")
     with pytest.raises(SiteError, match=r"It has no modules inside\."):
         resolve_site(sd1.pipe.unet, "conv_in.weight")
+
+
+def test_what_the_last_attention_of_the_first_reading_up_block_reads(model, watched):
+    unet = model.pipe.unet
+    block = next(block for block in unet.up_blocks if hasattr(block, "attentions"))
+    read = []
+    shape = model.latent_shape(*model.default_size)
+    with watched(unet, prompt_reader(unet)) as given:
+        handle = block.attentions[-1].register_forward_pre_hook(
+            lambda _module, inputs: read.append(inputs[0])
+        )
+        model.predict(torch.zeros(1, *shape), torch.tensor([500]), model.encode(["a"]))
+        handle.remove()
+    assert torch.equal(read[0], given[0])
+
+
+def test_without_a_reading_up_block_it_is_the_bottleneck():
+    unet = UNet2DConditionModel(
+        block_out_channels=(32, 32),
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+        cross_attention_dim=8,
+    )
+    assert prompt_reader(unet) == "mid_block"
 
 
 @pytest.mark.parametrize("site", ["mid_block", "up_blocks.0", "up_blocks.1.resnets.0"])

@@ -10,6 +10,7 @@ from sample_concepts import ANTI_UGLY, PERSON, WOMAN
 
 from diffusion import DiffusionModel, SiteError
 from diffusion.activation import site_scale
+from diffusion.site import prompt_reader
 from diffusion.steering import added_at_site
 from learn_vectors import (
     Concept,
@@ -201,9 +202,11 @@ def test_strength_1_is_the_middle_of_what_an_anti_concept_is_learned_at(
     sd1: DiffusionModel, options: Make
 ) -> None:
     recipe = TrajectoryRecipe(steps=1, batch=4, inference_steps=4, averaged_share=0.0, least_strength=0.5)
-    peak = learned(sd1, options(concepts=(ANTI_UGLY,), recipe=recipe)).values.abs().max()
-    rate = recipe.learning_rate * site_scale(sd1, "mid_block")
-    assert peak == pytest.approx(0.75 * rate, rel=0.01), "Adam's first step is its rate everywhere"
+    vector = learned(sd1, options(concepts=(ANTI_UGLY,), recipe=recipe))
+    rate = recipe.learning_rate * site_scale(sd1, vector.site)
+    assert vector.values.abs().max() == pytest.approx(0.75 * rate, rel=0.01), (
+        "Adam's first step is its rate everywhere"
+    )
 
 
 def test_an_anti_concept_is_applied_where_a_picture_begins_to_show(
@@ -287,6 +290,15 @@ def test_another_site_is_learned_at(sd1: DiffusionModel, options: Make) -> None:
     vector = learned(sd1, options(site="up_blocks.0"))
     assert vector.site == "up_blocks.0"
     assert vector.shape == sd1.site_shape(*sd1.default_size, "up_blocks.0")
+
+
+def test_an_anti_concept_is_learned_where_the_prompt_is_read_again(
+    sd1: DiffusionModel, options: Make
+) -> None:
+    woman, anti = learn_vectors(sd1, options(concepts=(WOMAN, ANTI_UGLY)))
+    assert (woman.site, anti.site) == ("mid_block", prompt_reader(sd1.pipe.unet))
+    assert anti.shape == sd1.site_shape(*sd1.default_size, anti.site)
+    assert learned(sd1, options(concepts=(ANTI_UGLY,), site="mid_block")).site == "mid_block"
 
 
 def test_gradients_reach_the_vector_through_the_frozen_model(sd1: DiffusionModel) -> None:

@@ -1,6 +1,7 @@
 """Every field of a policy is tried as a way round the floor; a new field fails here until it is tried too."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -116,7 +117,7 @@ ATTEMPTS: dict[str, list[dict[str, object]]] = {
     ],
     "SafetyRule.strength": [
         {"safety": [{"concept": concept, "strength": strength}]}
-        for concept in ("anti-sexual", "anti-violence", "smile", "lewd")
+        for concept in ("anti-sexual", "anti-violence", "smile", "lewd", "elsewhere")
         for strength in (-3.0, -1.5, -0.001, 0.001, 3.0)
     ],
     "SafetyRule.by": [
@@ -338,6 +339,28 @@ def test_a_vector_that_undoes_the_floors_on_one_row_is_refused_whatever_it_does_
         with pytest.raises(FloorError, match="'smile' with the strength 1 points against 'anti-sexual'"):
             under_floor(own, floor, concepts)
     under_floor(own, floor, Concepts(SETS, CONCEPTS.recommended, 3.0, CONCEPTS.words, alike, (alike, alike)))
+
+
+@pytest.mark.parametrize(
+    ("recommended", "given", "follows"),
+    [
+        (1.0, 1.0, True),
+        (1.0, 0.5, True),
+        (1.0, 1.5, False),
+        (1.0, -0.5, False),
+        (-1.0, -0.5, True),
+        (-1.0, 0.5, False),
+    ],
+)
+def test_a_vector_of_another_site_may_be_added_as_it_was_published(recommended, given, follows):
+    concepts = replace(CONCEPTS, recommended=CONCEPTS.recommended | {"elsewhere": recommended})
+    policy = Policy(safety=(SafetyRule(concept="elsewhere", strength=given),))
+    if follows:
+        (image,) = plan(policy, "a cat", seeds=[0], concepts=concepts, floor=FLOOR)
+        assert image.strengths == HELD | {"elsewhere": given}
+    else:
+        with pytest.raises(FloorError, match=f"'elsewhere' cannot be compared .* strength, {recommended:g}"):
+            under_floor(policy, FLOOR, concepts)
 
 
 def test_words_are_not_undone_by_a_vector_either():

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diffusion import DiffusionModel
+from diffusion.site import prompt_reader
 from service.errors import MisfitVectorError, UnsoundVectorError, VectorRangeError
 from service.loading import LoadedModel, load_service
 from service.settings import Settings
@@ -191,6 +192,14 @@ def test_a_vector_of_another_width(loaded, vector):
 def test_a_vector_of_a_site_that_was_not_measured(loaded, vector):
     with pytest.raises(MisfitVectorError, match=r"'up_blocks\.0', and this service steers mid_block"):
         read_upload(content_of(replace(vector, site="up_blocks.0")), loaded, MAX_NORM)
+
+
+def test_the_first_vector_where_anti_concepts_are_learned(loaded, vector):
+    model = loaded.model
+    site = prompt_reader(model.pipe.unet)
+    values = torch.ones(model.site_shape(*model.default_size, site))
+    read = read_upload(content_of(replace(vector, site=site, values=values)), loaded, MAX_NORM)
+    assert read.vector.site == site
 
 
 @pytest.mark.parametrize("end", [1001, 2**80])

@@ -86,7 +86,7 @@ def learn(
     halves: HalvesOption = None,
     both_halves: BothHalvesOption = False,
     channel_only: ChannelOnlyOption = False,
-    site: SiteOption = "mid_block",
+    site: SiteOption = None,
     seed: SeedOption = 0,
     model: ModelOption = DEMO,
     library: LibraryOption = Path("library"),
@@ -255,22 +255,27 @@ def _detector_for(choice: DetectorName, clip: str, model: str) -> Callable[[Conc
 
 
 def _check(model: DiffusionModel, options: LearnOptions) -> None:
-    """Meet every prompt and the site before any work."""
+    """Meet every prompt and the sites before any work."""
     from learn_vectors.learn import prompts_of
+    from learn_vectors.sites import site_of
 
     for prompt in prompts_of(model, options):
         model.check_prompt(prompt)
-    model.site_shape(*model.default_size, options.site)
+    for concept in options.concepts:
+        model.site_shape(*model.default_size, site_of(model, options, concept))
 
 
 def _show_plan(model: DiffusionModel, options: LearnOptions, directory: Path, library: Path) -> None:
     """Show what a run would do."""
     from learn_vectors.learn import prompts_of
+    from learn_vectors.sites import site_of
 
     console = Console()
     console.print(f"model      {model.name} on {model.device}, {model.dtype}")
-    shape = " x ".join(map(str, model.site_shape(*model.default_size, options.site)))
-    console.print(f"vectors    {', '.join(concept.name for concept in options.concepts)}, each {shape}")
+    for concept in options.concepts:
+        site = site_of(model, options, concept)
+        shape = " x ".join(map(str, model.site_shape(*model.default_size, site)))
+        console.print(f"vector     {concept.name}, {shape} at {site}", highlight=False)
     console.print(f"steps      {options.total_steps} in all")
     console.print(f"would write {directory}/ and publish to {library}/")
     console.print_json(json.dumps(options.resolved()))

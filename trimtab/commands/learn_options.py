@@ -110,7 +110,7 @@ StepsOption = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=HOW,
-        help="Adam steps for each concept. [default: 40, 300 for one with --negative-prompt, 2500 of the paper's "
+        help="Adam steps for each concept. [default: 40, 50 for one with --negative-prompt, 2500 of the paper's "
         "recipe]",
     ),
 ]
@@ -170,7 +170,12 @@ ChannelOnlyOption = Annotated[
     ),
 ]
 SiteOption = Annotated[
-    str, typer.Option(rich_help_panel=HOW, help="The U-Net's module whose output is steered.")
+    str | None,
+    typer.Option(
+        rich_help_panel=HOW,
+        help="The U-Net's module whose output is steered. [default: mid_block; with --negative-prompt what the "
+        "last attention to the prompt reads in the first up block that has any]",
+    ),
 ]
 SeedOption = Annotated[
     int, typer.Option(min=0, rich_help_panel=HOW, help="The same seed and options give the same vector.")
