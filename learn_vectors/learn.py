@@ -122,7 +122,6 @@ def _vector(
     told = {
         key: described[key] for key in ("contexts", "things", "settings", "channel_only", "seed", "recipe")
     }
-    told["recipe"]["steps"] = options.steps_of((concept,))
     site = site_of(model, options, concept)
     conditional, *unconditional = (one.expand(model.site_shape(*model.default_size, site)) for one in values)
     return ConceptVector(

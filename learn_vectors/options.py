@@ -17,8 +17,6 @@ from learn_vectors.concepts import Concept, Rows
 from learn_vectors.errors import OptionsError
 
 MAX_TIMESTEP = 1000
-STEPS, ANTI_STEPS = 40, 50
-"""Adam steps for a concept, and for an anti-concept."""
 SEEN_BELOW = 800
 """The timestep below which it begins to show what a picture is of."""
 
@@ -31,9 +29,8 @@ class TrajectoryRecipe:
     matches the steered prediction of all of them to a target made of frozen ones, then takes one sampling step.
     """
 
-    steps: int | None = None
-    """Adam steps for each concept, each of which is also one sampling step of the pool; None is 40, and 50 for an
-    anti-concept, of which more is asked: to work alone and beside others, and to leave all else as it is."""
+    steps: int = 40
+    """Adam steps for each concept, each of which is also one sampling step of the pool."""
     learning_rate: float = 0.15
     """Adam's rate, in units of the root mean square of the site's output; it falls linearly to a tenth over the
     second half."""
@@ -70,10 +67,9 @@ class TrajectoryRecipe:
     and beside the others alike. Vectors about as large as the site's output do not simply add up."""
 
     def __post_init__(self) -> None:
-        if self.steps is not None:
-            _positive(self, "steps")
         _positive(
             self,
+            "steps",
             "learning_rate",
             "batch",
             "inference_steps",
@@ -211,8 +207,7 @@ class LearnOptions:
 
     def steps_of(self, group: Sequence[Concept]) -> int:
         """Return the Adam steps of concepts that are learned together."""
-        usual = ANTI_STEPS if group[0].is_anti else STEPS
-        return len(group) * (self.recipe.steps or usual)
+        return len(group) * self.recipe.steps
 
     @property
     def total_steps(self) -> int:

@@ -153,9 +153,8 @@ def with_alignment(
     """
     first = in_one_run(OURS, model, concepts, seed, told)
     # The concept is there twice, with its vector and with the second one, and has the steps of two.
-    usual = LearnOptions(tuple(concepts), recipe=OURS).steps_of(concepts[:1])
-    gentle = replace(OURS, steps=usual // 4, learning_rate=OURS.learning_rate / 10)
-    steps = 2 * (usual // 4)
+    gentle = replace(OURS, steps=OURS.steps // 4, learning_rate=OURS.learning_rate / 10)
+    steps = 2 * gentle.steps
 
     def kept(
         options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
@@ -224,11 +223,13 @@ def variants() -> tuple[Variant, ...]:
         Variant("on policy", ours(steered_share=1.0)),
         Variant("t from 400", ours(timesteps=(400, 1000))),
         Variant("t from 0", ours(timesteps=(0, 1000))),
-        Variant("in the bottleneck", partial(in_one_run, OURS, site=BOTTLENECK), safety),
-        Variant(
-            "in the bottleneck, 300 steps",
-            partial(in_one_run, replace(OURS, steps=300), site=BOTTLENECK),
-            safety,
+        *(
+            Variant(
+                f"in the bottleneck, {steps} steps",
+                partial(in_one_run, replace(OURS, steps=steps), site=BOTTLENECK),
+                safety,
+            )
+            for steps in (50, 300)
         ),
         Variant("let go at t below 100", partial(in_one_run, OURS, apply_timesteps=(100, 1000))),
         Variant("on the conditional half", partial(on, "conditional"), safety),
@@ -236,6 +237,7 @@ def variants() -> tuple[Variant, ...]:
         Variant("on both halves", partial(on, "both")),
         Variant("late errors weigh no more", ours(late_weight=1.0), safety),
         Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
+        Variant("50 steps", ours(steps=50), safety),
         Variant("60 steps", ours(steps=60)),
         Variant("150 steps", ours(steps=150)),
         Variant("300 steps", ours(steps=300), safety),

@@ -83,7 +83,7 @@ def authors_procedure(model: DiffusionModel, scale: float, seed: int) -> Iterato
         noise = torch.randn(latents.shape, generator=generator)
         timesteps = torch.randint(0, model.num_train_timesteps, (recipe.batch,), generator=generator)
         noised = noising.add_noise(latents, noise, timesteps)
-        with added_at_site(model.pipe.unet, "mid_block", lambda h: h + values):
+        with added_at_site(model.pipe.unet, BOTTLENECK, lambda h: h + values):
             prediction = model.predict(noised, timesteps, encoding)
         adam.zero_grad()
         (prediction - noise).square().mean().backward()

@@ -113,10 +113,10 @@ def test_an_unsound_file_of_concepts_is_told_with_the_place(text: str, message: 
         read_concepts(written(text, tmp_path))
 
 
-def test_an_anti_concept_takes_more_steps_unless_they_are_given() -> None:
+def test_the_steps_of_a_run_are_those_of_each_concept() -> None:
     anti = Concept(("a gorgeous person",), negative_prompt="sexual")
     other = replace(anti, name="other")
     assert LearnOptions((CONCEPT,)).total_steps == 40
-    assert LearnOptions((CONCEPT, anti, other)).total_steps == 40 + 2 * 300
+    assert LearnOptions((CONCEPT, anti, other)).total_steps == 3 * 40
     assert LearnOptions((CONCEPT, anti), recipe=TrajectoryRecipe(steps=7)).total_steps == 2 * 7
     assert LearnOptions((CONCEPT,), recipe=PaperRecipe()).total_steps == 2500

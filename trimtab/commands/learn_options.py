@@ -110,8 +110,7 @@ StepsOption = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=HOW,
-        help="Adam steps for each concept. [default: 40, 50 for one with --negative-prompt, 2500 of the paper's "
-        "recipe]",
+        help="Adam steps for each concept. [default: 40; 2500 of the paper's recipe]",
     ),
 ]
 LrOption = Annotated[
