@@ -110,7 +110,8 @@ StepsOption = Annotated[
     int | None,
     typer.Option(
         rich_help_panel=HOW,
-        help="Adam steps for each concept. [default: 40; 2500 of the paper's recipe]",
+        help="Adam steps for each concept; an anti-concept changes other pictures less after 300, best with --site "
+        "mid_block. [default: 40; 2500 of the paper's recipe]",
     ),
 ]
 LrOption = Annotated[
