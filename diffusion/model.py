@@ -19,7 +19,7 @@ from diffusion.encoding import PromptEncoding
 from diffusion.errors import ModelLoadError, PromptTooLongError, SizeError
 from diffusion.fingerprint import fingerprint
 from diffusion.schedules import make_scheduler
-from diffusion.site import site_shape
+from diffusion.site import BOTTLENECK, site_shape
 
 _PREDICTION_TYPES = ("epsilon", "v_prediction")
 
@@ -98,7 +98,7 @@ class DiffusionModel:
         channels: int = self.pipe.unet.config.in_channels
         return channels, height // factor, width // factor
 
-    def site_shape(self, height: int, width: int, site: str = "mid_block") -> tuple[int, int, int]:
+    def site_shape(self, height: int, width: int, site: str = BOTTLENECK) -> tuple[int, int, int]:
         """The shape (C, h, w) of a site's output, for a size in pixels; raises SizeError and SiteError."""
         _, rows, columns = self.latent_shape(height, width)
         return site_shape(self.pipe.unet, site, (rows, columns))

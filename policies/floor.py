@@ -47,8 +47,9 @@ def under_floor(policy: Policy, floor: Policy | None, concepts: Concepts) -> Pol
     """Return the policy that holds for a request: its own, with all that the floor holds.
 
     The floor's rules come first. Raises FloorUnmetError for a floor that cannot be followed, and FloorError for a rule
-    that draws from a set of the floor's in another way, turns a concept of the floor's round, or adds vectors that
-    together undo more of one of the floor's than MOST_UNDONE.
+    that draws from a set of the floor's in another way, turns a concept of the floor's round, adds vectors that
+    together undo more of one of the floor's than MOST_UNDONE, or adds one of another site turned round or at more than
+    its recommended strength.
     """
     if floor is None:
         return policy

@@ -33,6 +33,7 @@ from benchmarks.machine import described, on_all_cores
 from detectors import DemoOracle
 from diffusion import DiffusionModel, PromptEncoding, Sampling, leave_cores_to_engines, load_model
 from diffusion.schedules import ddim_step, ddim_timesteps
+from diffusion.site import BOTTLENECK
 from diffusion.steering import added_at_site
 from evaluation.measures import Share
 from trimtab import DEMO_MODEL
@@ -90,7 +91,7 @@ def main(
     sampling = Sampling(num_inference_steps=4 if quick else 20, guidance_scale=5.0)
     if quick:
         images = 1
-    sites = only or ["mid_block", *(f"up_blocks.{i}" for i in range(len(model.pipe.unet.up_blocks)))]
+    sites = only or [BOTTLENECK, *(f"up_blocks.{i}" for i in range(len(model.pipe.unet.up_blocks)))]
     tracer = Tracer(model, sampling, images)
     with Bars() as bars:
         found = [one for word in WORDS for one in tracer.traced(word, sites, bars)]
