@@ -1,6 +1,7 @@
 """The tables about evaluations, from the files that `trimtab evaluate` and `benchmarks.safety_rules` write.
 
-Entry points: `fairness`, `safety`, `safety_rules`, `methods_fairness`, `methods_safety`, `served`, `generalise`.
+Entry points: `fairness`, `safety`, `safety_rules`, `methods_fairness`, `methods_safety`, `served`, `generalise`,
+`composed`, `strengths`, `drift`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -210,3 +211,48 @@ def generalise() -> Table:
         if one["method"] == "vectors"
     ]
     return ["prompts", "steered by", "shown", "subject kept", "pictures"], rows
+
+
+def composed() -> Table:
+    """Several concepts in one picture at once."""
+    conditions = [one for one in _conditions("compose") if one["method"] == "vectors"]
+    names = list(dict.fromkeys(name for one in conditions for name in one["obeyed"]))
+    rows = [
+        [
+            one["prompts"],
+            _steered(one),
+            *(_percent(one["obeyed"][name]) if name in one["obeyed"] else "-" for name in names),
+            _percent(one["all_obeyed"]),
+            _ratio(one["profession"]),
+            str(one["profession"]["total"]),
+        ]
+        for one in conditions
+    ]
+    return ["prompts", "steered by", *names, "all of it", "profession kept", "pictures"], rows
+
+
+def strengths() -> Table:
+    """How many pictures show each concept as its vector's strength grows."""
+    told = [one for one in result("compose")["result"]["interpolations"] if one["method"] == "vectors"]
+    rows = [
+        [one["concept"], *(f"{share['value']:.0%}" for share in one["shown"]), f"{one['largest_fall']:.1%}"]
+        for one in told
+    ]
+    return ["shown", *(f"{strength:g}" for strength in told[0]["strengths"]), "largest fall"], rows
+
+
+def drift() -> Table:
+    """How far pictures move that nothing should change."""
+    rows = [
+        [
+            one["prompts"],
+            "its words" if one["method"] == "negative prompt" else "vectors",
+            _steered(one),
+            f"{one['pixel_change']['value']:.1f}",
+            _ratio(one["attributes_kept"]),
+            _ratio(one["subject"]),
+        ]
+        for one in _conditions("drift")
+        if one["method"] != "no vector"
+    ]
+    return ["prompts", "by", "steered by", "pixels change by", "attributes kept", "subject kept"], rows

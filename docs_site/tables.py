@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 from docs_site.engine_tables import ceiling, engine, engine_parts, exactness, latency
 from docs_site.evaluation_tables import (
+    composed,
+    drift,
     fairness,
     generalise,
     methods_fairness,
@@ -14,6 +16,7 @@ from docs_site.evaluation_tables import (
     safety,
     safety_rules,
     served,
+    strengths,
 )
 from docs_site.learning_tables import recipes_fairness, recipes_safety, where_drawn
 from docs_site.results import Table
@@ -26,6 +29,9 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "safety-rules": safety_rules,
     "served": served,
     "generalise": generalise,
+    "composed": composed,
+    "strengths": strengths,
+    "drift": drift,
     "methods-fairness": methods_fairness,
     "methods-safety": methods_safety,
     "recipes-fairness": recipes_fairness,
