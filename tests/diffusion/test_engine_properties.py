@@ -145,10 +145,18 @@ def tensor_bytes() -> int:
     return sum(storages.values())
 
 
+def tensor_bytes_once_let_go(most: int) -> int:
+    """The same, once it is `most` or less: the engine's thread holds its last pass until it has gone on."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (held := tensor_bytes()) > most and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held
+
+
 def test_nothing_is_left_behind(engine):
     """Neither slots nor vectors nor jobs nor tensors: what was in use is free, however an image ended."""
-    held = []
-    for _ in range(4):
+    most = 0
+    for number in range(4):
         done = Heard(30)
         submission = engine.submit(engine.prepare([*ROWS] * 10, SAMPLINGS[0]), done)
         time.sleep(0.01)
@@ -156,8 +164,9 @@ def test_nothing_is_left_behind(engine):
         assert done.over.wait(PATIENCE_S)
         engine.generate([*ROWS] * 5, SAMPLINGS[1])
         assert left_behind(engine) == []
-        held.append(tensor_bytes())
-    assert held[-1] <= held[1]  # the first time prompts are encoded and places are made
+        if number == 1:  # the first time prompts are encoded and places are made
+            most = tensor_bytes()
+    assert tensor_bytes_once_let_go(most) <= most
     for slots in engine._loop._runner._slots.values():
         assert len(slots.latents) == 16  # never more than once were needed
 
