@@ -1,6 +1,6 @@
-"""The tables about learning, from benchmarks/results/recipes.json and where_drawn.json.
+"""The tables about learning, from benchmarks/results/recipes.json, where_drawn.json and learning_memory.json.
 
-Entry points: `recipes_fairness`, `recipes_safety`, `where_drawn`.
+Entry points: `recipes_fairness`, `recipes_safety`, `where_drawn`, `learning_memory`.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,4 +73,17 @@ def where_drawn() -> Table:
     sites = list(next(iter(by_word.values())))
     return ["prompt", *(f"`{site}`" for site in sites)], [
         [said, *by.values()] for said, by in by_word.items()
+    ]
+
+
+def learning_memory() -> Table:
+    """What a step of learning takes of a real model's memory."""
+    by_kind: dict[str, dict[bool, str]] = {}
+    for one in result("learning_memory")["rows"]:
+        by_kind.setdefault(one["kind"], {})[one["gradient_checkpointing"]] = (
+            f"{one['peak_memory_gib']:.1f} GiB"
+        )
+    return ["learning", "as it is", "`--gradient-checkpointing`"], [
+        ["a concept" if kind == "concept" else "an anti-concept", taken[False], taken[True]]
+        for kind, taken in by_kind.items()
     ]

@@ -18,7 +18,7 @@ from docs_site.evaluation_tables import (
     served,
     strengths,
 )
-from docs_site.learning_tables import recipes_fairness, recipes_safety, where_drawn
+from docs_site.learning_tables import learning_memory, recipes_fairness, recipes_safety, where_drawn
 from docs_site.results import Table
 from docs_site.serving_tables import faults, service
 from docs_site.text_tables import gate, responsible_text, responsible_text_effect
@@ -37,6 +37,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "recipes-fairness": recipes_fairness,
     "recipes-safety": recipes_safety,
     "where-drawn": where_drawn,
+    "learning-memory": learning_memory,
     "gate": gate,
     "responsible-text": responsible_text,
     "responsible-text-effect": responsible_text_effect,

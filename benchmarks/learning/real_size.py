@@ -1,6 +1,7 @@
 """Learning at the size of Stable Diffusion 1.5: seconds a vector and peak memory, with random weights.
 
 python -m benchmarks.learning.real_size --json benchmarks/results/real_size.json
+python -m benchmarks.learning.real_size --kind anti-concept --gradient-checkpointing
 python -m benchmarks.learning.real_size --quick
 """
 
@@ -21,11 +22,15 @@ from benchmarks.machine import described
 from benchmarks.random_models import NAMES, random_model
 from learn_vectors import Concept, LearnOptions, TrajectoryRecipe, learn_vectors
 
-CONCEPT = Concept(("a photo of a woman",), ("a photo of a person",))
+CONCEPTS = {
+    "concept": Concept(("a photo of a woman",), ("a photo of a person",)),
+    "anti-concept": Concept(("a photo of a gorgeous person",), negative_prompt="sexual"),
+}
 
 
 def main(
     model: Annotated[str, typer.Option(help=" or ".join(NAMES))] = "sd15",
+    kind: Annotated[str, typer.Option(help=" or ".join(CONCEPTS))] = "concept",
     device: Annotated[str, typer.Option(help='"cuda" or "cpu".')] = "cuda",
     dtype: Annotated[str, typer.Option(help="What the model computes in.")] = "bfloat16",
     size: Annotated[int, typer.Option(help="Pixels of a side.")] = 512,
@@ -45,13 +50,14 @@ def main(
         loaded.pipe.unet.enable_gradient_checkpointing()
     is_cuda = device.startswith("cuda")
     before = _peak_bytes(is_cuda)
-    usual = LearnOptions((CONCEPT,))
+    usual = LearnOptions((CONCEPTS[kind],))
     options = replace(usual, recipe=TrajectoryRecipe(steps=steps, batch=batch))
     times: list[float] = [time.perf_counter()]
     learn_vectors(loaded, options, lambda phase, done, total, loss: times.append(time.perf_counter()))
     per_step = (times[-1] - times[1]) / (steps - 1) if steps > 1 else times[1] - times[0]
     result = described(device) | {
         "model": model,
+        "kind": kind,
         "dtype": dtype,
         "size": size,
         "batch": batch,

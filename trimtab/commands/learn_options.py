@@ -217,7 +217,11 @@ ClipOption = Annotated[
 ]
 GradientCheckpointingOption = Annotated[
     bool,
-    typer.Option("--gradient-checkpointing", rich_help_panel=WHERE, help="Less memory for more time."),
+    typer.Option(
+        "--gradient-checkpointing",
+        rich_help_panel=WHERE,
+        help="Half the memory for more time: SD 1.5 takes 5 to 7 GiB instead of 10 to 16.",
+    ),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, show what would be done, stop.")
