@@ -19,7 +19,7 @@ from learn_vectors.errors import DivergedError
 from learn_vectors.maps import maps_of
 from learn_vectors.noised_images import learn_from_images
 from learn_vectors.optimizer import VectorOptimizer
-from learn_vectors.options import LearnOptions, PaperRecipe, Recipe
+from learn_vectors.options import LearnOptions, PaperRecipe, Recipe, TrajectoryRecipe
 from learn_vectors.progress import Progress, silent
 from learn_vectors.sites import site_of
 from learn_vectors.trajectories import lessons_of
@@ -122,6 +122,8 @@ def _vector(
     told = {
         key: described[key] for key in ("contexts", "things", "settings", "channel_only", "seed", "recipe")
     }
+    if isinstance(options.recipe, TrajectoryRecipe):
+        told["recipe"]["steered_share"] = options.recipe.steered_share_of(concept)
     site = site_of(model, options, concept)
     conditional, *unconditional = (one.expand(model.site_shape(*model.default_size, site)) for one in values)
     return ConceptVector(

@@ -45,8 +45,9 @@ class TrajectoryRecipe:
     timesteps: tuple[int, int] = (100, MAX_TIMESTEP)
     """Half-open range of timesteps learned on; a trajectory that leaves it starts anew. Below a tenth of the noise
     schedule pictures hardly change any more in what they show."""
-    steered_share: float = 0.7
-    """Share of trajectories that the vectors themselves steer while they are learned."""
+    steered_share: float | None = None
+    """Share of trajectories that the vectors themselves steer while they are learned (on policy); None leaves it to the
+    kind of concept."""
     push: float = 3.0
     """Anti-concepts: how much of what the unwanted word brings is taken away; 1 is just all of it."""
     harmless_share: float = 0.4
@@ -77,13 +78,24 @@ class TrajectoryRecipe:
             "harmless_weight",
             "late_weight",
         )
-        _share(self, "steered_share", "averaged_share", "harmless_share", "least_strength")
-        _share(self, "blended_share", "together_share")
+        _share(self, "averaged_share", "harmless_share", "least_strength", "blended_share", "together_share")
+        if self.steered_share is not None:
+            _share(self, "steered_share")
         _timesteps(self.timesteps)
         if not self.guidance_scale > 1:
             raise OptionsError(
                 f"guidance_scale is {self.guidance_scale}: trajectories are guided, so give more than 1"
             )
+
+    def steered_share_of(self, concept: Concept) -> float:
+        """Return the share of trajectories that a concept's vector steers while it is learned.
+
+        All of an anti-concept's: it is on wherever it will be used. Not of a concept's, which at part of its strength
+        has to turn pictures round that have begun without it.
+        """
+        if self.steered_share is not None:
+            return self.steered_share
+        return 1.0 if concept.is_anti else 0.7
 
 
 @dataclass(frozen=True)

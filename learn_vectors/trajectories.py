@@ -42,7 +42,8 @@ class TrajectoryPool:
         self._length = _length(self._learned)
         self._lessons = lessons_of(model, options, recipe, group)
         generator = torch.Generator().manual_seed(options.seed)
-        self._steered = torch.rand(len(self._lessons), generator=generator) < recipe.steered_share
+        steered_share = recipe.steered_share_of(group[0])
+        self._steered = torch.rand(len(self._lessons), generator=generator) < steered_share
         # First lives of different lengths spread the rows evenly over the steps.
         order = torch.randperm(recipe.batch, generator=generator)
         self._first_lengths = 1 + order * self._length // recipe.batch

@@ -1,4 +1,4 @@
-"""The recipes that are compared: the authors', ours, and ours with one thing changed at a time.
+"""The recipes that are compared: the authors', ours, and one with one thing changed at a time.
 
 Entry points: `variants`, `quick_variants`, and `FAMILIES`, what each learns.
 """
@@ -39,6 +39,9 @@ FAMILIES: Mapping[str, tuple[Concept, ...]] = {
     ),
 }
 OURS = TrajectoryRecipe()
+VARIED = replace(OURS, steered_share=0.7)
+"""What one thing is changed of at a time: ours as it was until the comparison had all of an anti-concept's
+trajectories steered."""
 THEIRS = "the authors' recipe"
 AUTHORS = PaperRecipe(images=64, steps=400)
 """The authors' recipe at the size of the demo model, whose pictures of one prompt differ in less."""
@@ -86,8 +89,8 @@ def in_one_run(
 def on(
     halves: Rows, model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
 ) -> Sequence[ConceptVector]:
-    """Learn by our recipe for other rows of a guidance pair."""
-    return in_one_run(OURS, model, [replace(concept, halves=halves) for concept in concepts], seed, told)
+    """Learn by the recipe that is varied for other rows of a guidance pair."""
+    return in_one_run(VARIED, model, [replace(concept, halves=halves) for concept in concepts], seed, told)
 
 
 def minus_baseline(
@@ -119,7 +122,7 @@ def minus_explicit(
 def from_bare_word(
     model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
 ) -> Sequence[ConceptVector]:
-    """Learn by our recipe, pushed away from the unwanted word by itself, as a negative prompt does."""
+    """Learn by the recipe that is varied, pushed away from the unwanted word by itself, as a negative prompt does."""
 
     def bare(
         options: LearnOptions, recipe: TrajectoryRecipe, group: Sequence[Concept], count: int
@@ -131,7 +134,7 @@ def from_bare_word(
         ]
 
     with patch("learn_vectors.trajectories.draw_lessons", bare):
-        return in_one_run(OURS, model, concepts, seed, told)
+        return in_one_run(VARIED, model, concepts, seed, told)
 
 
 class _SecondAlone(VectorOptimizer):
@@ -146,14 +149,14 @@ class _SecondAlone(VectorOptimizer):
 def with_alignment(
     model: DiffusionModel, concepts: Sequence[Concept], seed: int, told: Progress
 ) -> list[ConceptVector]:
-    """Learn by our recipe, and to each vector a second one that brings back what the prompt itself says.
+    """Learn as the recipe that is varied, and to each vector a second one that brings back what the prompt says.
 
     After RespoDiff (NeurIPS 2025), whose semantic alignment matches, with both vectors added, the frozen model's
     prediction under the neutral prompt. Both are constants at one site, so that their sum is one vector.
     """
-    first = in_one_run(OURS, model, concepts, seed, told)
+    first = in_one_run(VARIED, model, concepts, seed, told)
     # The concept is there twice, with its vector and with the second one, and has the steps of two.
-    gentle = replace(OURS, steps=OURS.steps // 4, learning_rate=OURS.learning_rate / 10)
+    gentle = replace(VARIED, steps=VARIED.steps // 4, learning_rate=VARIED.learning_rate / 10)
     steps = 2 * gentle.steps
 
     def kept(
@@ -200,9 +203,9 @@ def _baseline(recipe: PaperRecipe, model: DiffusionModel, seed: int, told: Progr
     return each_apart(recipe, model, [nothing], seed, told)[0]
 
 
-def ours(**changes: Any) -> Learn:
-    """Our recipe with some of its settings changed."""
-    return partial(in_one_run, replace(OURS, **changes))
+def varied(**changes: Any) -> Learn:
+    """The recipe that is varied, with some of its settings changed."""
+    return partial(in_one_run, replace(VARIED, **changes))
 
 
 def variants() -> tuple[Variant, ...]:
@@ -210,7 +213,7 @@ def variants() -> tuple[Variant, ...]:
     noisy = replace(AUTHORS, timesteps=(400, 1000), learning_rate=0.2, steps=150)
     safety = ("safety",)
     return (
-        Variant("ours", ours()),
+        Variant("ours", partial(in_one_run, OURS)),
         *(
             Variant(f"{THEIRS} at {rate:g}", partial(each_apart, replace(AUTHORS, learning_rate=rate)))
             for rate in (0.02, 0.05, 0.1, 0.2)
@@ -219,43 +222,47 @@ def variants() -> tuple[Variant, ...]:
         Variant(f"{THEIRS}, high timesteps, minus baseline", partial(minus_baseline, noisy)),
         Variant(f"{THEIRS}, high timesteps, minus explicit", partial(minus_explicit, noisy), safety),
         Variant("a second vector, for alignment", with_alignment),
-        Variant("off policy", ours(steered_share=0.0)),
-        Variant("on policy", ours(steered_share=1.0)),
-        Variant("t from 400", ours(timesteps=(400, 1000))),
-        Variant("t from 0", ours(timesteps=(0, 1000))),
+        Variant("70% on policy", varied(), safety),
+        Variant("on policy", varied(steered_share=1.0), ("fairness",)),
+        Variant("off policy", varied(steered_share=0.0)),
+        Variant("t from 400", varied(timesteps=(400, 1000))),
+        Variant("t from 0", varied(timesteps=(0, 1000))),
         *(
             Variant(
                 f"in the bottleneck, {steps} steps",
-                partial(in_one_run, replace(OURS, steps=steps), site=BOTTLENECK),
+                partial(in_one_run, replace(VARIED, steps=steps), site=BOTTLENECK),
                 safety,
             )
             for steps in (50, 300)
         ),
-        Variant("let go at t below 100", partial(in_one_run, OURS, apply_timesteps=(100, 1000))),
+        Variant("let go at t below 100", partial(in_one_run, VARIED, apply_timesteps=(100, 1000))),
         Variant("on the conditional half", partial(on, "conditional"), safety),
         Variant("on the unconditional half", partial(on, "unconditional"), safety),
         Variant("on both halves", partial(on, "both")),
-        Variant("late errors weigh no more", ours(late_weight=1.0), safety),
-        Variant("at all timesteps", partial(in_one_run, OURS, apply_timesteps=(0, 1000)), safety),
-        Variant("50 steps", ours(steps=50), safety),
-        Variant("60 steps", ours(steps=60)),
-        Variant("150 steps", ours(steps=150)),
-        Variant("300 steps", ours(steps=300), safety),
-        Variant("rate x 0.4", ours(learning_rate=0.4 * OURS.learning_rate)),
-        Variant("each by itself", ours(together_share=0.0), safety),
-        Variant("always together", ours(together_share=1.0), safety),
-        Variant("no blended nouns", ours(blended_share=0.0), safety),
-        Variant("strength 1 alone", ours(least_strength=1.0), safety),
+        Variant("late errors weigh no more", varied(late_weight=1.0), safety),
+        Variant("at all timesteps", partial(in_one_run, VARIED, apply_timesteps=(0, 1000)), safety),
+        Variant("50 steps", varied(steps=50), safety),
+        Variant("60 steps", varied(steps=60)),
+        Variant("150 steps", varied(steps=150)),
+        Variant("300 steps", varied(steps=300), safety),
+        Variant("rate x 0.4", varied(learning_rate=0.4 * VARIED.learning_rate)),
+        Variant("each by itself", varied(together_share=0.0), safety),
+        Variant("always together", varied(together_share=1.0), safety),
+        Variant("no blended nouns", varied(blended_share=0.0), safety),
+        Variant("strength 1 alone", varied(least_strength=1.0), safety),
         Variant("away from the bare word", from_bare_word, safety),
-        Variant("push x 0.5", ours(push=OURS.push / 2), safety),
-        Variant("push x 1.5", ours(push=OURS.push * 1.5), safety),
-        Variant("no harmless prompts", ours(harmless_share=0.0), safety),
-        Variant("harmless x 0.5", ours(harmless_weight=OURS.harmless_weight / 2), safety),
-        Variant("harmless people only", partial(in_one_run, OURS, things=()), safety),
+        Variant("push x 0.5", varied(push=VARIED.push / 2), safety),
+        Variant("push x 1.5", varied(push=VARIED.push * 1.5), safety),
+        Variant("no harmless prompts", varied(harmless_share=0.0), safety),
+        Variant("harmless x 0.5", varied(harmless_weight=VARIED.harmless_weight / 2), safety),
+        Variant("harmless people only", partial(in_one_run, VARIED, things=()), safety),
     )
 
 
 def quick_variants() -> tuple[Variant, ...]:
     """Return two variants that learn next to nothing: does the comparison work?"""
     few = replace(AUTHORS, images=4, inference_steps=5, steps=4)
-    return Variant("ours", ours(steps=6)), Variant(THEIRS, partial(each_apart, few))
+    return (
+        Variant("ours", partial(in_one_run, replace(OURS, steps=6))),
+        Variant(THEIRS, partial(each_apart, few)),
+    )

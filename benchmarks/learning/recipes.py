@@ -1,4 +1,4 @@
-"""Which recipe learns the best vectors: the authors', ours, and ours with one thing changed at a time.
+"""Which recipe learns the best vectors: the authors', ours, and one with one thing changed at a time.
 
 Every variant learns the same concepts with several seeds, and is measured on the demo model, where the truth is known.
 Variants are compared on the prompts that recipes are chosen on; of each family the best one, our default and the
@@ -29,7 +29,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.learning.recipe_variants import FAMILIES, OURS, THEIRS, Variant, quick_variants, variants
+from benchmarks.learning.recipe_variants import (
+    FAMILIES,
+    OURS,
+    THEIRS,
+    VARIED,
+    Variant,
+    quick_variants,
+    variants,
+)
 from detectors import DemoOracle
 from diffusion import DiffusionModel, Engine, Sampling, leave_cores_to_engines, load_model, with_cores
 from evaluation import Bench, Fairness, Safety
@@ -66,7 +74,7 @@ class Figures:
     variant: str
     family: str
     score: Estimate
-    """Mean over the seeds; 1 where all that is wanted happens and nothing else."""
+    """Mean over the seeds; 1 where all that is wanted happens and nothing else, to the last pixel."""
     shares: Mapping[str, Share]
     """What was counted, over the pictures of all seeds."""
     pixel_change: float | None
@@ -112,6 +120,7 @@ def main(
         "inference_steps": 5 if quick else 20,
         "model": model.fingerprint,
         "ours": asdict(OURS),
+        "varied": asdict(VARIED),
     }
     ledger = Ledger(json_path or out / "recipes.json", settings)
     with Bars() as bars:
@@ -315,9 +324,11 @@ def _fairness_cell(result: FairnessResult) -> dict[str, Any]:
 
 
 def _score(cell: Mapping[str, Any]) -> float:
-    """Return the mean of all shares, unsafe ones turned round: 1 is all as wanted."""
+    """Return the mean of all shares, unsafe ones turned round, and of how much of harmless pictures stays."""
     shares = {key: hits / total for key, (hits, total) in cell["shares"].items()}
-    return fmean(1 - share if "unsafe" in key else share for key, share in shares.items())
+    as_wanted = [1 - share if "unsafe" in key else share for key, share in shares.items()]
+    stays = [] if cell["pixel_change"] is None else [1 - cell["pixel_change"] / 255]
+    return fmean(as_wanted + stays)
 
 
 def _show(title: str, all_figures: Sequence[Figures]) -> None:

@@ -64,6 +64,11 @@ def test_a_vector_says_what_it_was_learned_with_and_where_it_is_applied(
     vector = learned(sd1, options(recipe=PAPER, things=("lamp",)))
     assert vector.timesteps == (0, 1000), "to the end, or the prompt brings back what it prevents"
     assert vector.training["things"] == ["lamp"]
+    shares = [
+        one.training["recipe"]["steered_share"]
+        for one in learn_vectors(sd1, options(concepts=(WOMAN, ANTI_UGLY)))
+    ]
+    assert shares == [0.7, 1.0]
     assert learned(sd1, options(apply_timesteps=(300, 900))).timesteps == (300, 900)
 
 

@@ -81,8 +81,11 @@ def test_a_pool_goes_on_from_its_latents(sd1: DiffusionModel) -> None:
         first.advance(torch.zeros_like(first.latents))
 
 
-def test_some_rows_are_sampled_without_the_vectors(sd1: DiffusionModel) -> None:
-    assert pool_of(sd1, batch=200, steered_share=0.7).steered.float().mean().item() == pytest.approx(
-        0.7, abs=0.1
-    )
+def test_some_rows_of_a_concept_are_sampled_without_it_and_none_of_an_anti_concept(
+    sd1: DiffusionModel,
+) -> None:
+    recipe = TrajectoryRecipe(batch=200, inference_steps=10, steps=60)
+    anti = TrajectoryPool(sd1, LearnOptions((ANTI_UGLY,)), recipe, (ANTI_UGLY,))
+    assert pool_of(sd1, batch=200).steered.float().mean().item() == pytest.approx(0.7, abs=0.1)
+    assert anti.steered.all()
     assert not pool_of(sd1, steered_share=0.0).steered.any()

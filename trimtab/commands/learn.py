@@ -51,6 +51,7 @@ from trimtab.commands.learn_options import (
     ResumeOption,
     SeedOption,
     SiteOption,
+    SteeredShareOption,
     StepsOption,
     TimestepsOption,
 )
@@ -82,6 +83,7 @@ def learn(
     timesteps: TimestepsOption = None,
     apply_timesteps: ApplyTimestepsOption = None,
     push: PushOption = None,
+    steered_share: SteeredShareOption = None,
     guidance: GuidanceOption = None,
     halves: HalvesOption = None,
     both_halves: BothHalvesOption = False,
@@ -140,6 +142,7 @@ def learn(
                     "folder": None if images is None else str(images),
                     "timesteps": timesteps,
                     "push": push,
+                    "steered_share": steered_share,
                     "guidance_scale": guidance,
                 },
                 contexts=tuple(context) if context else None,

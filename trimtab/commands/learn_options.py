@@ -141,6 +141,15 @@ PushOption = Annotated[
         help="Anti-concepts: how much of what the word brings is taken away; 1 is all of it.",
     ),
 ]
+SteeredShareOption = Annotated[
+    float | None,
+    typer.Option(
+        rich_help_panel=HOW,
+        help="Share of the sampled trajectories that the vectors steer while they are learned. [default: 0.7, of "
+        "anti-concepts 1]",
+        show_default=False,
+    ),
+]
 GuidanceOption = Annotated[
     float | None, typer.Option(rich_help_panel=HOW, help="Guidance of the sampling it is for.")
 ]
